@@ -1,0 +1,47 @@
+//! The CustomResourceDefinitions and the editors' JSON Schemas, made from the types.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+
+use super::{
+    CIClassSpec, CertificatePolicySpec, ChangeRequestSpec, ConfigurationItemSpec, DiscoverySourceSpec, Document, EstateSpec, Kind, PatchWindowSpec,
+    ServiceMapSpec, certificate_policy, change_request, ci_class, configuration_item, discovery_source, estate, patch_window, service_map,
+};
+
+/// The definition of a kind for the Kubernetes API.
+pub fn definition(kind: Kind) -> CustomResourceDefinition {
+    match kind {
+        Kind::Estate => estate::Estate::crd(),
+        Kind::ConfigurationItem => configuration_item::ConfigurationItem::crd(),
+        Kind::CIClass => ci_class::CIClass::crd(),
+        Kind::ServiceMap => service_map::ServiceMap::crd(),
+        Kind::CertificatePolicy => certificate_policy::CertificatePolicy::crd(),
+        Kind::PatchWindow => patch_window::PatchWindow::crd(),
+        Kind::DiscoverySource => discovery_source::DiscoverySource::crd(),
+        Kind::ChangeRequest => change_request::ChangeRequest::crd(),
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of a whole document of a kind.
+pub fn schema(kind: Kind) -> Schema {
+    let mut generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    let mut schema = match kind {
+        Kind::Estate => generator.root_schema_for::<Document<EstateSpec>>(),
+        Kind::ConfigurationItem => generator.root_schema_for::<Document<ConfigurationItemSpec>>(),
+        Kind::CIClass => generator.root_schema_for::<Document<CIClassSpec>>(),
+        Kind::ServiceMap => generator.root_schema_for::<Document<ServiceMapSpec>>(),
+        Kind::CertificatePolicy => generator.root_schema_for::<Document<CertificatePolicySpec>>(),
+        Kind::PatchWindow => generator.root_schema_for::<Document<PatchWindowSpec>>(),
+        Kind::DiscoverySource => generator.root_schema_for::<Document<DiscoverySourceSpec>>(),
+        Kind::ChangeRequest => generator.root_schema_for::<Document<ChangeRequestSpec>>(),
+    };
+    schema.insert("title".into(), kind.name().into());
+    for (field, only) in [("apiVersion", super::API_VERSION), ("kind", kind.name())] {
+        if let Some(property) = schema.pointer_mut(&format!("/properties/{field}")) {
+            *property = serde_json::json!({"type": "string", "const": only});
+        }
+    }
+    schema
+}

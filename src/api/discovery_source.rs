@@ -1,0 +1,139 @@
+//! `DiscoverySource`: where facts come from, what they mean, and what a complete answer covers.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Period, Selector, Table, Text};
+
+/// One source of facts. Exactly one of `file`, `host` and `tls` is given.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "DiscoverySource", namespaced, shortname = "dsrc", category = "bowline")]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DiscoverySourceSpec {
+    /// A file below the estate's root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileSource>,
+    /// The machine on which Bowline runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostSource>,
+    /// Certificates of endpoints and of files below the estate's root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSource>,
+    /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Text>,
+    /// jq over each item: what it means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<Mapping>,
+    /// What a complete answer covers. Absence is concluded only inside it; empty: nothing is ever concluded absent.
+    pub scope: Selector,
+    /// How often it is asked. Default: the estate's interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Period>,
+    /// How long one answer may take. Default: 60s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+    /// The higher says the truth where the class has no rule. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub priority: i32,
+    /// After which time without being seen a fact is stale. Default: 60d.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Period>,
+    /// Whether what it finds and nobody declared is a finding; false: it only completes what others found. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_insert: Option<bool>,
+    /// Whether it is left out. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
+/// A file of facts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileSource {
+    /// Its path below the estate's root.
+    pub path: Text,
+    /// Its format. Default: by its ending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<FileFormat>,
+    /// The character between columns, for CSV. Default: a comma.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+}
+
+/// Formats of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FileFormat {
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    NdJson,
+    /// Comma-separated values with a header line; every value is text.
+    Csv,
+}
+
+/// What is asked of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HostSource {
+    /// The class of the item. Default: server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<Text>,
+    /// The item's name. Default: the machine's host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
+    /// Whether installed packages are listed. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<bool>,
+}
+
+/// Which certificates are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TlsSource {
+    /// Endpoints, as `host:port`. Those of the estate's certificate policies are added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Text>,
+    /// PEM or DER files below the estate's root; `*` stands for any run of characters but `/`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Text>,
+    /// A PEM file below the estate's root with authorities that are trusted besides the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<Text>,
+}
+
+/// What an item means, each a jq expression over it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Mapping {
+    /// The class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<Text>,
+    /// The source's own key for it, stable over renames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
+    /// The owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text>,
+    /// Identifiers.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub identifiers: Table<Text>,
+    /// Attributes.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub attributes: Table<Text>,
+    /// Labels.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub labels: Table<Text>,
+    /// Relations: a list of `{type, to}`, where `to` is a name or `{identifiers: {…}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relations: Option<Text>,
+}

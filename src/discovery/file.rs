@@ -1,0 +1,1 @@
+//! The source `file`: facts that another tool exported.

@@ -1,0 +1,1 @@
+//! The source `host`: the machine on which Bowline runs.

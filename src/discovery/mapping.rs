@@ -1,0 +1,1 @@
+//! What an item of a source means: jq expressions, compiled.

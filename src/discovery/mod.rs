@@ -1,0 +1,113 @@
+//! What is there: sources, their answers, and whether an answer is complete.
+//!
+//! One file a source. A source turns what its system says into [`Observation`]s; it decides nothing. `run` asks all
+//! sources side by side, each with a time-out.
+
+pub mod file;
+pub mod host;
+pub mod mapping;
+pub mod run;
+pub mod tls;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Table, Text, Value};
+
+/// Everything that the sources said, and what is known from earlier runs.
+#[derive(Clone, Debug, Default)]
+pub struct Discovered {
+    /// One answer a source, sorted by the source's name.
+    pub answers: Vec<Answer>,
+    /// What the store remembers; empty where there is no store.
+    pub history: History,
+}
+
+/// What one source said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// The source's name.
+    pub source: Text,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// Whether it said everything that its scope covers. Only then is absence concluded (rule 2).
+    pub complete: bool,
+    /// Why not, or what was left out.
+    pub error: Option<Text>,
+    /// Where it was read, for people: a file's path, an address.
+    pub evidence: Text,
+    /// What it found.
+    pub items: Vec<Observation>,
+}
+
+/// One thing as one source sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// The source's own key, stable over renames.
+    pub key: Text,
+    /// The class.
+    pub class: Text,
+    /// The name.
+    pub name: Text,
+    /// The owner, if the source knows.
+    pub owner: Option<Text>,
+    /// Its names in other tools.
+    pub identifiers: Table<Text>,
+    /// What it is like.
+    pub attributes: Table<Value>,
+    /// Labels.
+    pub labels: Table<Text>,
+    /// Relations to other things.
+    pub relations: Vec<ObservedRelation>,
+    /// When the source last saw it, if it says so. Default: when it was asked.
+    pub seen: Option<Timestamp>,
+}
+
+/// A relation as a source sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObservedRelation {
+    /// The type, as in [`crate::api::configuration_item::Relation`].
+    pub kind: Text,
+    /// To what.
+    pub to: Target,
+}
+
+/// The other end of a relation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// By name.
+    Name(Text),
+    /// By one of its identifiers.
+    Identifiers(Table<Text>),
+}
+
+/// What earlier runs knew (from the store).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// By source: how many items its last complete, unheld answer had, and when.
+    pub sources: BTreeMap<Text, SourceHistory>,
+    /// Held absences that a person has confirmed: source to the number of items confirmed.
+    pub confirmed: BTreeMap<Text, u64>,
+}
+
+/// What is remembered of a source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceHistory {
+    /// How many items its last complete answer had.
+    pub items: u64,
+    /// When that was.
+    pub at: Timestamp,
+}
+
+/// A source of facts.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Its name, as declared.
+    fn name(&self) -> &Text;
+
+    /// Asks it. Never fails: what could not be had makes the answer incomplete, and says why. `now` stamps the answer.
+    async fn observe(&self, now: Timestamp) -> Answer;
+}

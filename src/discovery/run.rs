@@ -1,0 +1,1 @@
+//! Asking all sources side by side.

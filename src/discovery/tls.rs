@@ -1,0 +1,1 @@
+//! The source `tls`: certificates of endpoints and files.

@@ -1,0 +1,1 @@
+//! Values compared by meaning (rule 4).

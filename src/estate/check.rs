@@ -1,0 +1,1 @@
+//! Everything that is wrong with an estate, found at once.

@@ -1,0 +1,1 @@
+//! Collecting the files of an estate from a git repository.

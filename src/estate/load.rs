@@ -1,0 +1,1 @@
+//! Turning files into an estate, documents in parallel.

@@ -1,0 +1,128 @@
+//! What is declared: an estate in memory, with the text it came from.
+//!
+//! [`Estate`] is what every pure module reads. Who fills it: `directory` and `git` collect the files, `yaml` reads a
+//! document with the place of every value, `load` turns documents into an estate, `check` finds everything that is
+//! wrong with it, `class` resolves classes and their built-in library.
+
+pub mod check;
+pub mod class;
+pub mod diagnostic;
+pub mod directory;
+pub mod git;
+pub mod load;
+pub mod select;
+pub mod yaml;
+
+use crate::api::{
+    CertificatePolicySpec, ChangeRequestSpec, ConfigurationItemSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, ServiceMapSpec, Table, Text,
+};
+
+pub use class::{Class, Classes};
+pub use diagnostic::{Diagnostic, Place, Severity};
+
+/// Everything that is declared, by name, and what is wrong with it.
+#[derive(Clone, Debug, Default)]
+pub struct Estate {
+    /// The estate's name.
+    pub name: Text,
+    /// Its own document.
+    pub spec: EstateSpec,
+    /// Where that document stands; none where there is none.
+    pub origin: Option<Origin>,
+    /// The commit it was read from, if from git.
+    pub revision: Option<String>,
+    /// The files it was read from.
+    pub files: Vec<SourceFile>,
+    /// Items, sorted by name, each name once.
+    pub items: Vec<Declared<ConfigurationItemSpec>>,
+    /// Classes, built-in ones included, resolved.
+    pub classes: Classes,
+    /// Services, sorted by name.
+    pub services: Vec<Declared<ServiceMapSpec>>,
+    /// Certificate policies, sorted by name.
+    pub policies: Vec<Declared<CertificatePolicySpec>>,
+    /// Windows and freezes, sorted by name.
+    pub windows: Vec<Declared<PatchWindowSpec>>,
+    /// Sources, sorted by name.
+    pub sources: Vec<Declared<DiscoverySourceSpec>>,
+    /// Change requests that were merged: the record, and the bookings, of earlier decisions.
+    pub requests: Vec<Declared<ChangeRequestSpec>>,
+    /// Documents that could not be read. What they declare is unknown, so nothing is concluded about it (rule 5).
+    pub unreadable: Vec<Unreadable>,
+    /// Everything that is wrong, in the order of files and lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A file of the estate.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// Its path below the estate's root, with `/`.
+    pub path: Text,
+    /// Its whole text.
+    pub text: Text,
+}
+
+/// One declared document.
+#[derive(Clone, Debug)]
+pub struct Declared<Spec> {
+    /// Its name.
+    pub name: Text,
+    /// Its labels.
+    pub labels: Table<Text>,
+    /// What it declares.
+    pub spec: Spec,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// Where a document stands in the estate's files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Index into [`Estate::files`].
+    pub file: u32,
+    /// Where its text begins in the file, in bytes.
+    pub offset: u32,
+    /// How long its text is, in bytes.
+    pub length: u32,
+    /// The line of the file on which its text begins, from 1.
+    pub line: u32,
+}
+
+/// A document that could not be read.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its kind, if that could be read.
+    pub kind: Option<Kind>,
+    /// Its name, if that could be read.
+    pub name: Option<Text>,
+    /// Where it stands. Its text tells whether it speaks of an identifier or a name.
+    pub origin: Origin,
+}
+
+impl Estate {
+    /// The index of the item of this name in [`Estate::items`].
+    pub fn item(&self, name: &str) -> Option<usize> {
+        self.items.binary_search_by(|item| (*item.name).cmp(name)).ok()
+    }
+
+    /// The zone of times that name none.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.spec.time_zone.clone().unwrap_or_default().0
+    }
+
+    /// The text of a document.
+    pub fn text(&self, origin: Origin) -> &str {
+        let start = origin.offset as usize;
+        self.files.get(origin.file as usize).and_then(|file| file.text.get(start..start + origin.length as usize)).unwrap_or_default()
+    }
+
+    /// Whether a document that could not be read speaks of `word`: then nothing is concluded about it.
+    pub fn unreadable_mentions(&self, word: &str) -> bool {
+        !word.is_empty() && self.unreadable.iter().any(|document| self.text(document.origin).contains(word))
+    }
+
+    /// The place of the value at `path` of a document (`spec.attributes.memory`), or of the nearest value above it.
+    pub fn locate(&self, origin: Origin, path: &str) -> Place {
+        yaml::locate(self, origin, path)
+    }
+}

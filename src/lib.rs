@@ -1,0 +1,34 @@
+//! Bowline holds an IT estate to its declared state: what is declared, what is there, and a change request that a board
+//! can judge.
+//!
+//! The modules stand in the order in which the data passes them, and it never goes back:
+//!
+//! ```text
+//! api       what people write
+//! estate    reading and checking what is declared        input
+//! discovery asking what is there                         input
+//! identity  which observations are one item              pure
+//! drift     declared against discovered                  pure
+//! impact    which services are hurt                      pure
+//! calendar  when it may be mended                        pure
+//! change    written as change requests                   pure
+//! plan      the pure middle as one function              pure
+//! forge     opened, updated, closed                      output
+//! store     what must outlive a run                      output
+//! ```
+//!
+//! The pure modules use no clock, no file, no network and no thread that is seen from outside.
+
+pub mod access;
+pub mod api;
+pub mod calendar;
+pub mod change;
+pub mod credentials;
+pub mod discovery;
+pub mod drift;
+pub mod estate;
+pub mod forge;
+pub mod identity;
+pub mod impact;
+pub mod plan;
+pub mod store;

@@ -1,0 +1,110 @@
+//! The pure middle as one function, and its result.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::api::{API_VERSION, Text};
+use crate::calendar::Calendar;
+use crate::change::{self, Change};
+use crate::discovery::Discovered;
+use crate::drift::{self, Finding};
+use crate::estate::{Diagnostic, Estate};
+use crate::identity;
+use crate::impact::ServiceGraph;
+
+/// What differs, and what is proposed. The same input gives the same bytes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Always `bowline.dev/v1alpha1`.
+    pub api_version: &'static str,
+    /// Always `Plan`.
+    pub kind: &'static str,
+    /// The estate's name.
+    pub estate: Text,
+    /// The commit that was read, if the estate is in git.
+    pub revision: Option<String>,
+    /// The instant for which it was made.
+    pub at: Timestamp,
+    /// Counts.
+    pub summary: Summary,
+    /// The sources and whether they said everything.
+    pub sources: Vec<SourceReport>,
+    /// What differs, sorted by key.
+    pub findings: Vec<Finding>,
+    /// What is proposed, sorted by key.
+    pub changes: Vec<Change>,
+    /// What is wrong with the estate itself.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Counts of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Declared items.
+    pub declared: usize,
+    /// Things that were found.
+    pub discovered: usize,
+    /// Findings by kind; kinds without any are left out.
+    pub findings: BTreeMap<&'static str, usize>,
+    /// Change requests.
+    pub changes: usize,
+}
+
+/// What became of a source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourceReport {
+    /// Its name.
+    pub name: Text,
+    /// Whether it said everything that its scope covers.
+    pub complete: bool,
+    /// How many items it named.
+    pub items: usize,
+    /// Why it is not complete.
+    pub error: Option<Text>,
+}
+
+/// Compares what is declared with what was discovered and writes the change requests for it. Pure: no clock, no I/O.
+pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
+    let correlation = identity::correlate(estate, discovered);
+    let graph = ServiceGraph::new(estate);
+    let mut findings = drift::find(estate, discovered, &correlation, now);
+    for finding in &mut findings {
+        finding.services = graph.effects_of(std::slice::from_ref(&finding.item)).into_iter().map(|impact| impact.effect).collect();
+    }
+    let calendar = Calendar::new(estate, &graph);
+    let changes = change::write(estate, &findings, &graph, &calendar, now);
+    let sources = discovered.answers.iter().map(|answer| SourceReport {
+        name: answer.source.clone(),
+        complete: answer.complete,
+        items: answer.items.len(),
+        error: answer.error.clone(),
+    });
+    Plan {
+        api_version: API_VERSION,
+        kind: "Plan",
+        estate: estate.name.clone(),
+        revision: estate.revision.clone(),
+        at: now,
+        summary: summarise(estate, discovered, &findings, &changes),
+        sources: sources.collect(),
+        findings,
+        changes,
+        diagnostics: estate.diagnostics.clone(),
+    }
+}
+
+fn summarise(estate: &Estate, discovered: &Discovered, findings: &[Finding], changes: &[Change]) -> Summary {
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.kind.name()).or_default() += 1;
+    }
+    Summary {
+        declared: estate.items.len(),
+        discovered: discovered.answers.iter().map(|answer| answer.items.len()).sum(),
+        findings: counts,
+        changes: changes.len(),
+    }
+}
