@@ -18,6 +18,11 @@ pub fn read(body: &str) -> Option<(Text, Text)> {
     Some((field("key")?.into(), field("fingerprint")?.into()))
 }
 
+/// The body without its marker.
+pub fn remove(body: &str) -> &str {
+    body.rfind(START).map_or(body, |start| body[..start].trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
