@@ -124,7 +124,6 @@ pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String>
         ("subject", Value::from(distinguished_name(certificate.subject()))),
         ("commonName", common_name(certificate.subject())),
         ("issuer", issuer_of(certificate.issuer(), issuer)),
-        ("dnsNames", names_of(&certificate)),
         ("notBefore", Value::from(not_before.to_string())),
         ("notAfter", Value::from(not_after.to_string())),
         ("key", key_of(certificate.public_key())),
@@ -141,7 +140,8 @@ pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String>
         not_after,
         issuer: distinguished_name(certificate.issuer()),
         issuer_present: issuer.is_some(),
-        attributes: table(attributes),
+        // An empty list says that the certificate has no such names, which is not the same as not knowing.
+        attributes: table(attributes).with("dnsNames", names_of(&certificate)),
     })
 }
 
