@@ -1,1 +1,0 @@
-//! The source `host`: the machine on which Bowline runs.

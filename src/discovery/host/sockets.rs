@@ -1,0 +1,137 @@
+//! What listens on this machine, and its addresses.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+
+/// A socket as a system's table shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// Whether it is TCP; else UDP.
+    pub tcp: bool,
+    /// Where it is bound.
+    pub local: SocketAddr,
+    /// Whether it waits for anyone: TCP listens, UDP has no peer.
+    pub waits: bool,
+}
+
+/// The sockets that others can reach, as `tcp/22`, `udp6/5353`, sorted. What is bound to loopback is left out, and so are UDP
+/// sockets on ports that the system hands out to clients: they come and go.
+pub fn listening(sockets: &[Socket], handed_out: &RangeInclusive<u16>) -> Vec<String> {
+    let mut found: Vec<(&str, u16)> = sockets
+        .iter()
+        .filter(|socket| socket.waits && !socket.local.ip().to_canonical().is_loopback())
+        .filter(|socket| socket.local.port() != 0 && (socket.tcp || !handed_out.contains(&socket.local.port())))
+        .map(|socket| (protocol(socket), socket.local.port()))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().map(|(protocol, port)| format!("{protocol}/{port}")).collect()
+}
+
+fn protocol(socket: &Socket) -> &'static str {
+    match (socket.tcp, socket.local.is_ipv6()) {
+        (true, false) => "tcp",
+        (true, true) => "tcp6",
+        (false, false) => "udp",
+        (false, true) => "udp6",
+    }
+}
+
+/// The range of ports for clients, as Linux writes it (`32768	60999`).
+pub fn parse_port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let mut parts = text.split_whitespace();
+    Some(parts.next()?.parse().ok()?..=parts.next()?.parse().ok()?)
+}
+
+/// Whether others can reach an address: neither loopback, link-local, multicast nor none at all.
+pub fn is_reachable(address: IpAddr) -> bool {
+    let special = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !(special || address.is_loopback() || address.is_multicast() || address.is_unspecified())
+}
+
+/// The addresses that Linux marks temporary (privacy extensions, RFC 8981): they change daily. The table is
+/// `/proc/net/if_inet6`: address, interface, prefix, scope, flags, name.
+pub fn parse_temporary_addresses(table: &str) -> Vec<IpAddr> {
+    const TEMPORARY: u32 = 0x01;
+    let address = |line: &str| {
+        let mut parts = line.split_whitespace();
+        let address = u128::from_str_radix(parts.next()?, 16).ok()?;
+        let flags = u32::from_str_radix(parts.nth(3)?, 16).ok()?;
+        (flags & TEMPORARY != 0).then(|| IpAddr::V6(address.into()))
+    };
+    table.lines().filter_map(address).collect()
+}
+
+/// This machine's sockets; none where they cannot be read.
+#[cfg(target_os = "linux")]
+pub fn sockets() -> Option<Vec<Socket>> {
+    use procfs::net::{TcpState, UdpState, tcp, tcp6, udp, udp6};
+    let tcp4 = tcp().ok()?;
+    // A machine without IPv6 has no such table.
+    let tcp6 = tcp6().unwrap_or_default();
+    let (udp4, udp6) = (udp().unwrap_or_default(), udp6().unwrap_or_default());
+    let tcp = tcp4.iter().chain(&tcp6).map(|entry| Socket { tcp: true, local: entry.local_address, waits: entry.state == TcpState::Listen });
+    let udp = udp4.iter().chain(&udp6).map(|entry| Socket { tcp: false, local: entry.local_address, waits: entry.state == UdpState::Close });
+    Some(tcp.chain(udp).collect())
+}
+
+/// This machine's sockets: not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn sockets() -> Option<Vec<Socket>> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_reach_is_listed_once_and_in_order() {
+        let socket = |tcp, local: &str, waits| Socket { tcp, local: local.parse().unwrap(), waits };
+        let sockets = [
+            socket(true, "[::]:443", true),
+            socket(true, "0.0.0.0:9", true),
+            socket(true, "192.0.2.1:22", true),
+            socket(true, "0.0.0.0:22", true),
+            socket(true, "127.0.0.1:5432", true),
+            socket(true, "[::1]:5432", true),
+            socket(true, "[::ffff:127.0.0.1]:5432", true),
+            socket(true, "192.0.2.1:51000", false),
+            socket(false, "0.0.0.0:53", true),
+            socket(false, "0.0.0.0:40000", true),
+            socket(false, "[::]:123", true),
+        ];
+        assert_eq!(listening(&sockets, &(32_768..=60_999)), ["tcp/9", "tcp/22", "tcp6/443", "udp/53", "udp6/123"]);
+    }
+
+    #[test]
+    fn addresses_that_nobody_else_can_reach_or_that_change_daily_are_none() {
+        for (address, reachable) in [
+            ("192.0.2.1", true),
+            ("10.0.0.1", true),
+            ("2001:db8::1", true),
+            ("fd00::1", true),
+            ("127.0.0.1", false),
+            ("169.254.169.254", false),
+            ("0.0.0.0", false),
+            ("224.0.0.1", false),
+            ("::1", false),
+            ("fe80::1", false),
+            ("::", false),
+        ] {
+            assert_eq!(is_reachable(address.parse().unwrap()), reachable, "{address}");
+        }
+        let table = "20010db8000000000000000000000001 02 40 00 80 eth0\n20010db8000000000000000000000002 02 40 00 01 eth0\nx\n";
+        assert_eq!(parse_temporary_addresses(table), ["2001:db8::2".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn the_range_of_client_ports_is_two_numbers() {
+        assert_eq!(parse_port_range("32768\t60999\n"), Some(32_768..=60_999));
+        assert_eq!(parse_port_range("32768"), None);
+        assert_eq!(parse_port_range("a b"), None);
+    }
+}

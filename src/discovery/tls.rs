@@ -1,1 +1,0 @@
-//! The source `tls`: certificates of endpoints and files.

@@ -1,0 +1,1 @@
+//! Reading certificates: real ones, broken ones, and what is none.
