@@ -33,7 +33,7 @@ pub fn run(_: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
 }
 
 /// Chooses by `kind`, so that an editor complains about the kind that was meant and not about all of them.
-fn any_kind() -> serde_json::Value {
+pub fn any_kind() -> serde_json::Value {
     let choices: Vec<_> = Kind::ALL
         .into_iter()
         .map(|kind| {
