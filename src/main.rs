@@ -1,3 +1,9 @@
-//! The program: see the library for what it does.
+//! The program: arguments, exit codes, and nothing else. What it does is in the library; how it is shown is in `cli`.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

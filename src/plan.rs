@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::api::{API_VERSION, Text};
 use crate::calendar::Calendar;
 use crate::change::{self, Change};
-use crate::discovery::Discovered;
+use crate::discovery::{Answer, Discovered};
 use crate::drift::{self, Finding};
 use crate::estate::{Diagnostic, Estate};
 use crate::identity;
@@ -66,6 +66,13 @@ pub struct SourceReport {
     pub error: Option<Text>,
 }
 
+impl SourceReport {
+    /// What became of the source of this answer.
+    pub fn of(answer: &Answer) -> Self {
+        Self { name: answer.source.clone(), complete: answer.complete, items: answer.items.len(), error: answer.error.clone() }
+    }
+}
+
 /// Compares what is declared with what was discovered and writes the change requests for it. Pure: no clock, no I/O.
 pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
     let correlation = identity::correlate(estate, discovered);
@@ -76,12 +83,6 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
     }
     let calendar = Calendar::new(estate, &graph);
     let changes = change::write(estate, &findings, &graph, &calendar, now);
-    let sources = discovered.answers.iter().map(|answer| SourceReport {
-        name: answer.source.clone(),
-        complete: answer.complete,
-        items: answer.items.len(),
-        error: answer.error.clone(),
-    });
     Plan {
         api_version: API_VERSION,
         kind: "Plan",
@@ -89,7 +90,7 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
         revision: estate.revision.clone(),
         at: now,
         summary: summarise(estate, discovered, &findings, &changes),
-        sources: sources.collect(),
+        sources: discovered.answers.iter().map(SourceReport::of).collect(),
         findings,
         changes,
         diagnostics: estate.diagnostics.clone(),

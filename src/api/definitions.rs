@@ -38,10 +38,22 @@ pub fn schema(kind: Kind) -> Schema {
         Kind::ChangeRequest => generator.root_schema_for::<Document<ChangeRequestSpec>>(),
     };
     schema.insert("title".into(), kind.name().into());
+    // Of the field `spec` only the kind's own description says anything.
+    if let Some(description) = schema.pointer_mut("/properties/spec/description") {
+        *description = description_of(kind).into();
+    }
     for (field, only) in [("apiVersion", super::API_VERSION), ("kind", kind.name())] {
         if let Some(property) = schema.pointer_mut(&format!("/properties/{field}")) {
             *property = serde_json::json!({"type": "string", "const": only});
         }
     }
     schema
+}
+
+/// What a kind declares, in the words of its type.
+fn description_of(kind: Kind) -> String {
+    let definition = definition(kind);
+    let schema = definition.spec.versions.into_iter().next().and_then(|version| version.schema?.open_api_v3_schema);
+    let spec = schema.and_then(|schema| schema.properties?.remove("spec"));
+    spec.and_then(|spec| spec.description).unwrap_or_default()
 }

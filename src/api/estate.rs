@@ -35,6 +35,13 @@ pub struct EstateSpec {
     pub suspend: bool,
 }
 
+impl EstateSpec {
+    /// How often it is reconciled, in seconds. Default: 300.
+    pub fn interval_seconds(&self) -> i64 {
+        self.interval.as_ref().map_or(300, Period::seconds).max(1)
+    }
+}
+
 /// A git repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -11,6 +11,7 @@ pub mod definitions;
 pub mod discovery_source;
 pub mod estate;
 pub mod patch_window;
+pub mod reference;
 pub mod service_map;
 pub mod shared;
 pub mod value;

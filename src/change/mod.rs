@@ -1,16 +1,34 @@
 //! Findings as change requests: grouped, rated, scheduled, written for a board.
+//!
+//! ```text
+//! group     which findings stand in one request
+//! actions   what is done about each, and the edits of files
+//! risk      how risky that is, and why
+//! calendar  when                                   (its own folder)
+//! document  the ChangeRequest under changes/
+//! body      the same for the people of the board
+//! ```
 
+pub mod actions;
+pub mod body;
+pub mod document;
 pub mod edit;
+pub mod group;
+pub mod markdown;
+pub mod marker;
+pub mod risk;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 
-use crate::api::Text;
-use crate::api::change_request::{Action, ChangePlan, ChangeType, Risk, Schedule, ServiceEffect};
-use crate::calendar::Calendar;
-use crate::drift::Finding;
+use crate::api::change_request::{Action, ChangePlan, ChangeType, EffectOnService, Risk, Schedule, ServiceEffect};
+use crate::api::{OnDrift, Text};
+use crate::calendar::{Booking, Calendar, Decision};
+use crate::drift::{Finding, FindingKind, Severity};
 use crate::estate::Estate;
-use crate::impact::ServiceGraph;
+use crate::impact::{Impact, ServiceGraph};
+
+use group::Group;
 
 /// One change request, ready to be proposed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +38,8 @@ pub struct Change {
     pub key: Text,
     /// A digest of all that it says: while it is the same, nothing is rewritten.
     pub fingerprint: Text,
+    /// A digest of the findings alone: while it is the same, what a person decided about it stands.
+    pub drift: Text,
     /// What, in one line.
     pub title: String,
     /// Standard, Normal or Emergency.
@@ -58,7 +78,123 @@ pub struct FileChange {
     pub text: String,
 }
 
+/// A group of findings on its way to a change request: what is known before a slot is chosen.
+struct Draft<'a> {
+    group: Group<'a>,
+    /// Whose failure hurts whom, while the change is made.
+    impacts: Vec<Impact>,
+    done: actions::Done,
+    kind: ChangeType,
+    risk: Risk,
+}
+
 /// Groups the findings that ask for action and writes a change request for each group, sorted by key.
-pub fn write(_estate: &Estate, _findings: &[Finding], _graph: &ServiceGraph, _calendar: &Calendar, _now: Timestamp) -> Vec<Change> {
-    Vec::new()
+///
+/// The riskiest chooses its slot first; what it takes is a booking for those after it.
+pub fn write(estate: &Estate, findings: &[Finding], graph: &ServiceGraph, calendar: &Calendar, now: Timestamp) -> Vec<Change> {
+    let mut drafts: Vec<Draft> = group::group(estate, findings).into_iter().map(|group| draft(estate, group, graph)).collect();
+    drafts.sort_by(|a, b| b.risk.score.cmp(&a.risk.score).then_with(|| a.group.key.cmp(&b.group.key)));
+
+    let mut bookings = merged_bookings(estate);
+    let mut changes = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        // A request that was merged before under this key is the one now written again; it does not collide with itself.
+        let others: Vec<Booking> = bookings.iter().filter(|booking| booking.change != draft.group.key).cloned().collect();
+        let decision = needs_slot(&draft).then(|| calendar.next_slot(&draft.group.items, &others, now));
+        if let Some(slot) = decision.as_ref().and_then(|decision| decision.slot.as_ref()) {
+            bookings.push(Booking {
+                change: draft.group.key.clone(),
+                items: draft.group.items.clone(),
+                start: slot.start.timestamp(),
+                end: slot.end.timestamp(),
+            });
+        }
+        changes.push(finish(estate, graph, draft, decision));
+    }
+    changes.sort_by(|a, b| a.key.cmp(&b.key));
+    changes
+}
+
+/// Adopting only edits the record: nothing that runs is touched, so no window is needed.
+fn needs_slot(draft: &Draft) -> bool {
+    draft.group.action == OnDrift::Enforce
+}
+
+fn draft<'a>(estate: &Estate, group: Group<'a>, graph: &ServiceGraph) -> Draft<'a> {
+    let impacts = if group.action == OnDrift::Enforce { graph.effects_of(&group.items) } else { Vec::new() };
+    let done = actions::carry_out(estate, &group);
+    let kind = change_type(&group);
+    let risk = risk::rate(estate, &group, &impacts);
+    Draft { group, impacts, done, kind, risk }
+}
+
+fn change_type(group: &Group) -> ChangeType {
+    let urgent = |finding: &&Finding| finding.kind == FindingKind::Certificate && finding.severity == Severity::Critical;
+    if group.action == OnDrift::Adopt {
+        ChangeType::Standard
+    } else if group.findings.iter().any(urgent) {
+        ChangeType::Emergency
+    } else {
+        ChangeType::Normal
+    }
+}
+
+fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<Decision>) -> Change {
+    let Draft { group, impacts, done, kind, mut risk } = draft;
+    let slot = decision.as_ref().and_then(|decision| decision.slot.as_ref());
+    let mut conflicts = done.conflicts;
+    if let Some(decision) = decision.as_ref().filter(|decision| decision.slot.is_none()) {
+        conflicts.push(format!("No slot: {}", decision.reason).into());
+        risk::add_missing_window(&mut risk, &decision.reason);
+    }
+    let mut change = Change {
+        drift: group.drift(),
+        fingerprint: Text::default(),
+        title: group.title(),
+        kind,
+        risk,
+        items: group.items.clone(),
+        services: impacts.iter().map(|impact| impact.effect.clone()).collect(),
+        schedule: slot.map(|slot| Schedule { window: slot.window.clone(), start: slot.start.to_string().into(), end: slot.end.to_string().into() }),
+        findings: group.findings.iter().map(|finding| finding.key.clone()).collect(),
+        plan: actions::describe(&group, &done.actions, slot),
+        actions: done.actions,
+        conflicts,
+        files: done.files,
+        body: String::new(),
+        key: group.key.clone(),
+    };
+    change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document::write(&change, &group) });
+    let text = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision: decision.as_ref() });
+    change.fingerprint = fingerprint(&change, &text);
+    change.body = marker::append(&text, &change.key, &change.fingerprint);
+    change
+}
+
+fn fingerprint(change: &Change, body: &str) -> Text {
+    let mut parts = vec![&*change.title, body];
+    for file in &change.files {
+        parts.extend([&*file.path, &file.text]);
+    }
+    Finding::digest(&parts)
+}
+
+/// The slots that merged change requests hold.
+fn merged_bookings(estate: &Estate) -> Vec<Booking> {
+    let booking = |request: &crate::estate::Declared<crate::api::ChangeRequestSpec>| {
+        let schedule = request.spec.schedule.as_ref()?;
+        let start: Zoned = schedule.start.parse().ok()?;
+        let end: Zoned = schedule.end.parse().ok()?;
+        Some(Booking { change: request.name.clone(), items: request.spec.items.clone(), start: start.timestamp(), end: end.timestamp() })
+    };
+    estate.requests.iter().filter_map(booking).collect()
+}
+
+/// How bad an effect is, as a word.
+pub fn effect_name(effect: EffectOnService) -> &'static str {
+    match effect {
+        EffectOnService::AtRisk => "AtRisk",
+        EffectOnService::Degraded => "Degraded",
+        EffectOnService::Down => "Down",
+    }
 }

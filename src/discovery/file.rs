@@ -1,1 +1,235 @@
-//! The source `file`: facts that another tool exported.
+//! Files of facts: JSON, one JSON document a line, CSV.
+//!
+//! A file that is missing, unreadable, empty or cut short, a line that cannot be read, an item that cannot be mapped:
+//! each makes the answer incomplete and is named in it; everything else in the file stays. Lines are read and mapped in
+//! blocks, on all cores, so that a large file never stands in memory as a whole; a JSON document must.
+
+mod blocks;
+mod csv;
+mod json;
+mod lines;
+
+use std::io::{self, ErrorKind, Read};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::mapping::{Mapper, Problem, roomy};
+use super::{Answer, Observation, Source};
+use crate::api::discovery_source::{FileFormat, FileSource as Spec};
+use crate::api::{DiscoverySourceSpec, Text};
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// How many faults are told in full.
+const TOLD: usize = 3;
+
+/// Where files of facts are read from: a folder, or a commit.
+pub trait Files: Send + Sync {
+    /// Opens the file at this path below the estate's root. An error is a sentence for the user and names no path
+    /// outside the estate.
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send>, String>;
+}
+
+/// The files below a folder. Nothing outside it is ever read, not through `..` and not through a symbolic link.
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// The files below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+impl Files for Folder {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send>, String> {
+        let inside = !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside {
+            return Err(format!("`{path}` is not a path below the estate's root; write it without `..` and without a leading `/`"));
+        }
+        let told = |error: io::Error| told(path, &error);
+        let root = self.root.canonicalize().map_err(told)?;
+        let full = root.join(path).canonicalize().map_err(told)?;
+        if !full.starts_with(&root) {
+            return Err(format!("`{path}` leads out of the estate's root through a symbolic link"));
+        }
+        // Opening a pipe or a device could wait for ever.
+        if !full.metadata().map_err(told)?.is_file() {
+            return Err(format!("`{path}` is not a file"));
+        }
+        std::fs::File::open(full).map(|file| Box::new(file) as Box<dyn Read + Send>).map_err(told)
+    }
+}
+
+fn told(path: &str, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => format!("the file `{path}` does not exist below the estate's root"),
+        ErrorKind::PermissionDenied => format!("the file `{path}` may not be read by this user"),
+        kind => format!("the file `{path}` cannot be read: {kind}"),
+    }
+}
+
+/// A file as a source.
+pub struct FileSource {
+    name: Text,
+    reading: Arc<Reading>,
+}
+
+/// All that is needed to read the file, on whichever thread.
+struct Reading {
+    path: Text,
+    format: FileFormat,
+    delimiter: u8,
+    mapper: Mapper,
+    files: Arc<dyn Files>,
+}
+
+impl FileSource {
+    /// A source that reads the file of `spec`, with its `items` and `map`. An error says what is wrong with them.
+    pub fn new(name: Text, file: &Spec, spec: &DiscoverySourceSpec, files: Arc<dyn Files>) -> Result<Self, String> {
+        let mapper = Mapper::compile(spec.items.as_ref(), spec.map.as_ref())
+            .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))?;
+        let format = match file.format {
+            Some(format) => format,
+            None => format_of(&file.path)?,
+        };
+        let delimiter = u8::try_from(file.delimiter.unwrap_or(',')).ok().filter(|byte| byte.is_ascii() && !b"\"\r\n".contains(byte));
+        let delimiter = delimiter.ok_or("the delimiter must be one ASCII character, and neither a quote nor the end of a line")?;
+        Ok(Self { name, reading: Arc::new(Reading { path: file.path.clone(), format, delimiter, mapper, files }) })
+    }
+}
+
+fn format_of(path: &str) -> Result<FileFormat, String> {
+    let ending = Path::new(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    match &*ending {
+        "json" => Ok(FileFormat::Json),
+        "ndjson" | "jsonl" => Ok(FileFormat::NdJson),
+        "csv" => Ok(FileFormat::Csv),
+        _ => Err(format!("the format of `{path}` cannot be told from its ending; give `format: Json`, `NdJson` or `Csv`")),
+    }
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn name(&self) -> &Text {
+        &self.name
+    }
+
+    async fn observe(&self, now: Timestamp) -> Answer {
+        // Where the one who asks no longer waits, the reading ends at the next block.
+        let abandoned = Abandoned(Arc::new(AtomicBool::new(false)));
+        let (reading, stop) = (self.reading.clone(), abandoned.0.clone());
+        let read = tokio::task::spawn_blocking(move || roomy(|| reading.read(&stop))).await;
+        let found = match read {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => Found::fault(error),
+            Err(_) => Found::fault(format!("reading `{}` failed because of a defect in Bowline; please report it", self.reading.path)),
+        };
+        let error = found.told();
+        Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence: self.reading.path.clone(), items: found.items }
+    }
+}
+
+/// Sets its flag when it is dropped.
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Reading {
+    fn read(&self, stop: &AtomicBool) -> Found {
+        let file = match self.files.open(&self.path) {
+            Ok(file) => file,
+            Err(error) => return Found::fault(error),
+        };
+        match self.format {
+            FileFormat::Json => json::read(file, &self.mapper, stop),
+            FileFormat::NdJson => lines::read(file, &self.mapper, stop),
+            FileFormat::Csv => csv::read(file, self.delimiter, &self.mapper, stop),
+        }
+    }
+}
+
+/// What a file gave: items, and what was wrong.
+#[derive(Default)]
+struct Found {
+    items: Vec<Observation>,
+    /// The first faults, in the order of the file.
+    told: Vec<String>,
+    /// How many faults there were.
+    faults: usize,
+}
+
+impl Found {
+    fn fault(fault: String) -> Self {
+        let mut found = Self::default();
+        found.note(fault);
+        found
+    }
+
+    fn note(&mut self, fault: String) {
+        if self.told.len() < TOLD {
+            self.told.push(fault);
+        }
+        self.faults += 1;
+    }
+
+    /// Adds what comes next in the file.
+    fn append(&mut self, next: Found) {
+        // One at a time keeps the growth of the list gradual; whole blocks would double it with each reallocation.
+        self.items.extend(next.items);
+        self.faults += next.faults;
+        self.told.extend(next.told);
+        self.told.truncate(TOLD);
+    }
+
+    /// What was wrong, in one sentence; none where nothing was.
+    fn told(&self) -> Option<Text> {
+        let more = self.faults.saturating_sub(self.told.len());
+        let told = self.told.join("; ");
+        match (self.faults, more) {
+            (0, _) => None,
+            (_, 0) => Some(told.into()),
+            _ => Some(format!("{told}; and {more} more").into()),
+        }
+    }
+}
+
+/// Reads at most [`LARGEST`] bytes, and says where a file has more.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Bounded<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, left: LARGEST }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| io::Error::other("the file is larger than 1 GiB; split it into several sources"))?;
+        Ok(count)
+    }
+}
+
+/// What is said of a fault while reading.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::Other => error.to_string(),
+        kind => format!("the file could not be read to its end: {kind}"),
+    }
+}
+
+const EMPTY: &str = "the file is empty";
+const STOPPED: &str = "the reading was stopped";

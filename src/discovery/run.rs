@@ -1,1 +1,194 @@
 //! Asking all sources side by side.
+//!
+//! Every source that is asked is answered for: one that takes too long, fails or is not waited for any longer gives an
+//! incomplete answer that says so, from which nothing is concluded absent (rule 2).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::file::{FileSource, Files};
+use super::{Answer, Source};
+use crate::api::{DiscoverySourceSpec, Text};
+use crate::estate::{Declared, Estate};
+
+/// How long an answer may take where the source does not say.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest that a source may say.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// A source and how long its answer may take.
+#[derive(Clone)]
+pub struct Asked {
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// How long its answer may take.
+    pub timeout: Duration,
+}
+
+/// What asking may use.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How many sources are asked at once.
+    pub at_once: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { at_once: 8 }
+    }
+}
+
+/// Is told what happens while sources are asked.
+pub trait Progress: Send + Sync {
+    /// A source is being asked.
+    fn started(&self, source: &Text);
+    /// It has answered, or is not waited for any longer.
+    fn finished(&self, answer: &Answer);
+}
+
+/// Is told and says nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn started(&self, _: &Text) {}
+    fn finished(&self, _: &Answer) {}
+}
+
+/// An answer that says nothing but why.
+pub fn unanswered(source: &Text, now: Timestamp, error: impl Into<Text>) -> Answer {
+    Answer { source: source.clone(), at: now, complete: false, error: Some(error.into()), evidence: Text::default(), items: Vec::new() }
+}
+
+/// The sources of an estate that are not suspended; and, for those that cannot be asked at all, why.
+pub fn build(estate: &Estate, files: &Arc<dyn Files>, now: Timestamp) -> (Vec<Asked>, Vec<Answer>) {
+    let mut asked = Vec::new();
+    let mut refused = Vec::new();
+    for declared in estate.sources.iter().filter(|declared| !declared.spec.suspend) {
+        match source_of(estate, declared, files) {
+            Ok(source) => asked.push(Asked { source, timeout: timeout_of(&declared.spec) }),
+            Err(error) => refused.push(unanswered(&declared.name, now, error)),
+        }
+    }
+    (asked, refused)
+}
+
+fn source_of(_estate: &Estate, declared: &Declared<DiscoverySourceSpec>, files: &Arc<dyn Files>) -> Result<Arc<dyn Source>, String> {
+    let (name, spec) = (&declared.name, &declared.spec);
+    match (&spec.file, &spec.host, &spec.tls) {
+        (Some(file), None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, files.clone())?)),
+        // WIRE: `host::HostSource::new(name.clone(), host.clone())`.
+        (None, Some(_host), None) => Err("sources of kind `host` are not wired".to_owned()),
+        // WIRE: `tls::TlsSource::new(name.clone(), tls.clone(), endpoints of _estate.policies, root)`.
+        (None, None, Some(_tls)) => Err("sources of kind `tls` are not wired".to_owned()),
+        (None, None, None) => Err("it says of what kind it is nowhere; give exactly one of `file`, `host` and `tls`".to_owned()),
+        _ => Err("it is of more than one kind; give exactly one of `file`, `host` and `tls`".to_owned()),
+    }
+}
+
+fn timeout_of(spec: &DiscoverySourceSpec) -> Duration {
+    let declared = spec.timeout.as_ref().map(|period| Duration::from_secs(u64::try_from(period.seconds()).unwrap_or_default()));
+    declared.unwrap_or(TIMEOUT).clamp(Duration::from_secs(1), LONGEST_TIMEOUT)
+}
+
+/// Asks all sources, at most `limits.at_once` at a time, and gives one answer for each, sorted by name. When `stop` turns
+/// true, or its sender is dropped while true, no source is waited for any longer. Must be called in a runtime of tokio.
+pub async fn ask_all(sources: Vec<Asked>, limits: &Limits, now: Timestamp, progress: &dyn Progress, mut stop: watch::Receiver<bool>) -> Vec<Answer> {
+    let mut asking = Asking { tasks: JoinSet::new(), running: HashMap::new(), answers: Vec::with_capacity(sources.len()), progress, now };
+    let mut waiting = VecDeque::from(sources);
+    let mut stoppable = true;
+    loop {
+        if *stop.borrow() {
+            asking.give_up(waiting);
+            break;
+        }
+        while asking.running.len() < limits.at_once.max(1)
+            && let Some(next) = waiting.pop_front()
+        {
+            asking.start(next);
+        }
+        let Some(deadline) = asking.running.values().map(|running| running.deadline).min() else { break };
+        tokio::select! {
+            Some(joined) = asking.tasks.join_next_with_id() => asking.joined(joined),
+            () = sleep_until(deadline) => asking.expire(),
+            changed = stop.changed(), if stoppable => stoppable = changed.is_ok(),
+        }
+    }
+    let mut answers = asking.answers;
+    answers.sort_by(|one, other| one.source.cmp(&other.source));
+    answers
+}
+
+struct Running {
+    name: Text,
+    timeout: Duration,
+    deadline: Instant,
+    task: AbortHandle,
+}
+
+struct Asking<'a> {
+    tasks: JoinSet<Answer>,
+    running: HashMap<Id, Running>,
+    answers: Vec<Answer>,
+    progress: &'a dyn Progress,
+    now: Timestamp,
+}
+
+impl Asking<'_> {
+    fn start(&mut self, Asked { source, timeout }: Asked) {
+        let (name, now) = (source.name().clone(), self.now);
+        self.progress.started(&name);
+        let task = self.tasks.spawn(async move { source.observe(now).await });
+        self.running.insert(task.id(), Running { name, timeout, deadline: Instant::now() + timeout, task });
+    }
+
+    fn joined(&mut self, joined: Result<(Id, Answer), tokio::task::JoinError>) {
+        match joined {
+            Ok((id, answer)) => {
+                if let Some(running) = self.running.remove(&id) {
+                    self.answered(Answer { source: running.name, ..answer });
+                }
+            }
+            Err(error) => {
+                if let Some(running) = self.running.remove(&error.id()) {
+                    // What a panic says may show what was being read.
+                    self.answered(unanswered(&running.name, self.now, "asking it failed because of a defect in Bowline; please report it"));
+                }
+            }
+        }
+    }
+
+    /// Gives up the sources whose time is over.
+    fn expire(&mut self) {
+        let instant = Instant::now();
+        let mut late: Vec<Running> = self.running.extract_if(|_, running| running.deadline <= instant).map(|(_, running)| running).collect();
+        late.sort_by(|one, other| one.name.cmp(&other.name));
+        for running in late {
+            running.task.abort();
+            self.answered(unanswered(&running.name, self.now, format!("no answer within {}s", running.timeout.as_secs())));
+        }
+    }
+
+    /// Gives up everything.
+    fn give_up(&mut self, waiting: VecDeque<Asked>) {
+        let running = std::mem::take(&mut self.running).into_values().map(|running| {
+            running.task.abort();
+            running.name
+        });
+        let mut names: Vec<Text> = running.chain(waiting.iter().map(|asked| asked.source.name().clone())).collect();
+        names.sort();
+        for name in names {
+            self.answered(unanswered(&name, self.now, "Bowline was stopped before it answered"));
+        }
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        self.progress.finished(&answer);
+        self.answers.push(answer);
+    }
+}

@@ -17,6 +17,17 @@ pub struct Impact {
     pub path: Vec<Text>,
 }
 
+/// One edge of the graph, from what fails to what stands on it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// What fails.
+    pub from: Text,
+    /// What is hurt.
+    pub to: Text,
+    /// A word for the edge, for example the port.
+    pub label: Option<Text>,
+}
+
 impl ServiceGraph {
     /// Reads the graph from an estate's service maps and items.
     pub fn new(_estate: &Estate) -> Self {
@@ -25,6 +36,11 @@ impl ServiceGraph {
 
     /// What becomes of every service if these items fail together, worst first, then by name.
     pub fn effects_of(&self, _items: &[Text]) -> Vec<Impact> {
+        Vec::new()
+    }
+
+    /// The edges that lead from these items to the services they hurt, sorted.
+    pub fn around(&self, _items: &[Text]) -> Vec<Edge> {
         Vec::new()
     }
 

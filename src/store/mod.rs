@@ -1,1 +1,262 @@
-//! What must outlive a run: first seen, last seen, source counts, held absences. Losing it costs history only (rule 11).
+//! What must outlive a run and cannot be found again: how much each source said last, which absences a person has
+//! confirmed, and when each thing was first and last seen (rule 11).
+//!
+//! It is one SQLite file. Losing it costs no correctness: a damaged file is moved aside and a fresh one begun, and
+//! where no file can be written the store lives in memory for this run; either comes with a warning. Several processes
+//! may use one file at once. Attributes are never stored, so nothing secret is.
+
+mod schema;
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, Sqlite, Transaction};
+
+use crate::api::{Text, intern};
+use crate::discovery::{Answer, History, SourceHistory};
+
+/// The name of the file in the state folder.
+const FILE: &str = "bowline.db";
+/// How long one process waits for another that writes.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many rows one statement writes.
+const BATCH: usize = 10_000;
+
+/// Why the store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused.
+    #[error("the store cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The file was written by a newer version.
+    #[error("the store has the form {found}, and this version of Bowline knows forms up to {known}")]
+    Newer {
+        /// The form of the file.
+        found: i64,
+        /// The newest form that is known.
+        known: i64,
+    },
+    /// The file is no database, or not a sound one.
+    #[error("the store is damaged")]
+    Damaged,
+    /// The state folder cannot be made.
+    #[error("the state folder cannot be made: {0}")]
+    Folder(std::io::ErrorKind),
+}
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+/// A store, and what the user should know about how it was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// What went wrong with the file, and what was done about it.
+    pub warning: Option<String>,
+}
+
+impl Store {
+    /// Opens the store in a state folder, which is made if need be. A file that is damaged, or of a newer version, is moved
+    /// aside; without a file the store lives in memory. Fails only where not even that is possible.
+    pub async fn open(folder: &Path) -> Result<Opened, StoreError> {
+        let file = folder.join(FILE);
+        let fault = match std::fs::create_dir_all(folder) {
+            Ok(()) => match Self::open_file(&file).await {
+                Ok(store) => return Ok(Opened { store, warning: None }),
+                Err(error) => error,
+            },
+            Err(error) => StoreError::Folder(error.kind()),
+        };
+        let ending = match fault {
+            StoreError::Damaged => Some("damaged"),
+            StoreError::Newer { .. } => Some("newer"),
+            // Locked, full or read-only: the file itself may be sound, and another process may be using it.
+            StoreError::Database(_) | StoreError::Folder(_) => None,
+        };
+        if let Some(aside) = ending.and_then(|ending| move_aside(&file, ending))
+            && let Ok(store) = Self::open_file(&file).await
+        {
+            let warning = format!("{fault}; it was moved to `{aside}` and a fresh one begun, so what was seen before is not known");
+            return Ok(Opened { store, warning: Some(warning) });
+        }
+        let store = Self::in_memory().await?;
+        Ok(Opened { store, warning: Some(format!("{fault}; this run remembers nothing for the next one")) })
+    }
+
+    /// The store for those who only read (`plan`): as [`Store::open`], but where there is no file none is made.
+    pub async fn look(folder: &Path) -> Result<Opened, StoreError> {
+        if folder.join(FILE).exists() {
+            return Self::open(folder).await;
+        }
+        Ok(Opened { store: Self::in_memory().await?, warning: None })
+    }
+
+    /// A store that lasts as long as this value and its clones.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        // Each connection would have a memory of its own, so there is one, and it is never closed.
+        let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options).await?;
+        schema::bring_up(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    async fn open_file(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(PATIENCE);
+        let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(schema::judged)?;
+        let ready = match schema::bring_up(&pool).await {
+            Ok(()) => schema::verify(&pool).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ready {
+            pool.close().await;
+            return Err(error);
+        }
+        Ok(Self { pool })
+    }
+
+    /// What is known of an estate's sources from earlier runs.
+    pub async fn history(&self, estate: &str) -> Result<History, StoreError> {
+        let mut history = History::default();
+        let rows = sqlx::query("SELECT source, items, at, confirmed FROM sources WHERE estate = ?").bind(estate).fetch_all(&self.pool).await?;
+        for row in rows {
+            let source = intern(row.get::<&str, _>("source"));
+            if let (Some(items), Some(at)) = (row.get::<Option<i64>, _>("items"), row.get::<Option<i64>, _>("at")) {
+                history.sources.insert(source.clone(), SourceHistory { items: unsigned(items), at: instant(at) });
+            }
+            if let Some(confirmed) = row.get::<Option<i64>, _>("confirmed") {
+                history.confirmed.insert(source, unsigned(confirmed));
+            }
+        }
+        Ok(history)
+    }
+
+    /// Remembers what was seen in answers that are complete and not held. Such an answer also settles an absence that a
+    /// person had confirmed. Call it from what may write, never from a plan.
+    pub async fn record(&self, estate: &str, answers: &[&Answer], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for answer in answers.iter().filter(|answer| answer.complete) {
+            let items = i64::try_from(answer.items.len()).unwrap_or(i64::MAX);
+            sqlx::query(
+                "INSERT INTO sources (estate, source, items, at, confirmed) VALUES (?, ?, ?, ?, NULL)
+                 ON CONFLICT (estate, source) DO UPDATE SET items = excluded.items, at = excluded.at, confirmed = NULL",
+            )
+            .bind(estate)
+            .bind(&*answer.source)
+            .bind(items)
+            .bind(now.as_millisecond())
+            .execute(&mut *transaction)
+            .await?;
+            record_items(&mut transaction, estate, answer, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// When a source's item was first seen.
+    pub async fn first_seen(&self, estate: &str, source: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT first FROM seen WHERE estate = ? AND source = ? AND key = ?").bind(estate).bind(source).bind(key);
+        Ok(row.fetch_optional(&self.pool).await?.map(|row| instant(row.get("first"))))
+    }
+
+    /// All that is known of a source's items, by key.
+    pub async fn seen(&self, estate: &str, source: &str) -> Result<Vec<Seen>, StoreError> {
+        let rows = sqlx::query("SELECT key, name, first, last FROM seen WHERE estate = ? AND source = ? ORDER BY key").bind(estate).bind(source);
+        let seen = rows.fetch_all(&self.pool).await?.into_iter().map(|row| Seen {
+            key: row.get::<&str, _>("key").into(),
+            name: intern(row.get::<&str, _>("name")),
+            first: instant(row.get("first")),
+            last: instant(row.get("last")),
+        });
+        Ok(seen.collect())
+    }
+
+    /// Remembers that a person has confirmed that a source now has only so many items (a held mass absence). The next
+    /// answer that is recorded settles it.
+    pub async fn confirm(&self, estate: &str, source: &str, items: u64) -> Result<(), StoreError> {
+        let items = i64::try_from(items).unwrap_or(i64::MAX);
+        sqlx::query(
+            "INSERT INTO sources (estate, source, confirmed) VALUES (?, ?, ?)
+             ON CONFLICT (estate, source) DO UPDATE SET confirmed = excluded.confirmed",
+        )
+        .bind(estate)
+        .bind(source)
+        .bind(items)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Waits until everything is written and the file is let go.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+/// What is known of one item of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The source's own key.
+    pub key: Text,
+    /// Its name when last seen.
+    pub name: Text,
+    /// When it was first seen.
+    pub first: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+}
+
+/// One row, as the database reads it from JSON.
+#[derive(Serialize)]
+struct Entry<'a>(&'a str, &'a str, i64);
+
+async fn record_items(transaction: &mut Transaction<'_, Sqlite>, estate: &str, answer: &Answer, now: Timestamp) -> Result<(), StoreError> {
+    for batch in answer.items.chunks(BATCH) {
+        let entries: Vec<Entry<'_>> = batch.iter().map(|item| Entry(&item.key, &item.name, item.seen.unwrap_or(now).as_millisecond())).collect();
+        let json = serde_json::to_string(&entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        sqlx::query(
+            "INSERT INTO seen (estate, source, key, name, first, last)
+             SELECT ?1, ?2, value ->> 0, value ->> 1, min(?4, value ->> 2), value ->> 2 FROM json_each(?3) WHERE true
+             ON CONFLICT (estate, source, key) DO UPDATE SET name = excluded.name, last = max(last, excluded.last)",
+        )
+        .bind(estate)
+        .bind(&*answer.source)
+        .bind(json)
+        .bind(now.as_millisecond())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Moves a file that cannot be used, and what SQLite keeps beside it, to the first free name, and gives that name.
+fn move_aside(file: &Path, ending: &str) -> Option<String> {
+    let aside = (1..1000).map(|number| format!("{FILE}.{ending}-{number}")).find(|name| !file.with_file_name(name).exists())?;
+    // What is beside it goes first: left behind, it would damage the fresh file.
+    for beside in ["-wal", "-shm", ""] {
+        let from = file.with_file_name(format!("{FILE}{beside}"));
+        if from.exists() {
+            std::fs::rename(from, file.with_file_name(format!("{aside}{beside}"))).ok()?;
+        }
+    }
+    Some(aside)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn instant(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}

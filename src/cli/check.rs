@@ -1,0 +1,68 @@
+//! `bowline check`: every problem of an estate at once. Asks no source and uses no network.
+
+use clap::Args;
+use serde_json::json;
+
+use super::Outcome;
+use super::error::Failure;
+use super::options::{Options, Style, print_text};
+use super::render::{count, diagnostics};
+use super::session::{self, EstateArgument};
+
+/// Arguments of `check`.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    estate: EstateArgument,
+
+    /// Warnings count as problems too
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Prints the problems; exit code 2 if there are errors.
+pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+    let estate = session::load(options, &arguments.estate).await?.estate;
+    let errors = diagnostics::errors(&estate);
+    let report = json!({
+        "apiVersion": bowline::api::API_VERSION,
+        "kind": "Check",
+        "estate": estate.name,
+        "summary": {"items": estate.items.len(), "files": estate.files.len(), "errors": errors, "warnings": estate.diagnostics.len() - errors},
+        "diagnostics": estate.diagnostics,
+    });
+    options.print(&report, |style| text(style, &estate))?;
+    let bad = if arguments.strict { !estate.diagnostics.is_empty() } else { errors > 0 };
+    Ok(if bad { Outcome::Differs } else { Outcome::Done })
+}
+
+fn text(style: Style, estate: &bowline::estate::Estate) -> String {
+    let contents = [
+        (estate.items.len(), "item"),
+        (estate.services.len(), "service"),
+        (estate.policies.len(), "certificate policy"),
+        (estate.windows.len(), "window"),
+        (estate.sources.len(), "source"),
+    ];
+    let contents: Vec<String> = contents.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| count(number, word)).collect();
+    let contents = if contents.is_empty() { "nothing declared".to_owned() } else { contents.join(", ") };
+    let problems = diagnostics::render(style, estate);
+    let verdict = if problems.is_empty() { format!("{} no problem in", style.paint("32", "✓")) } else { "in".to_owned() };
+    format!("{problems}{verdict} {} ({}): {contents}\n", style.bold(&estate.name), count(estate.files.len(), "file"))
+}
+
+/// The errors of an estate on standard error, for verbs that go on without the documents concerned.
+pub fn warn(estate: &bowline::estate::Estate) {
+    if !estate.diagnostics.is_empty() {
+        eprintln!("{} in the estate; what they concern is left out. `bowline check` shows them.", diagnostics::closing(estate));
+    }
+}
+
+/// Refuses to go on where nothing at all could be read.
+pub fn refuse_empty(estate: &bowline::estate::Estate) -> Result<(), Failure> {
+    if estate.items.is_empty() && estate.sources.is_empty() && estate.spec == bowline::api::EstateSpec::default() {
+        let _ = print_text("");
+        return Err(Failure::new("there is no estate here: no document of bowline.dev/v1alpha1 was found").hint("name a folder that holds one, or write one with `bowline init`"));
+    }
+    Ok(())
+}

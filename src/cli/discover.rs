@@ -1,0 +1,115 @@
+//! `bowline discover`: what the sources say, before anything is compared.
+
+use std::collections::BTreeMap;
+
+use bowline::api::{Text, Value};
+use bowline::change::markdown;
+use bowline::discovery::{Answer, Observation, Target};
+use bowline::plan::SourceReport;
+use clap::Args;
+use serde_json::json;
+
+use super::Outcome;
+use super::error::Failure;
+use super::options::{Options, Style};
+use super::render;
+use super::session::{EstateArgument, Session};
+
+/// Arguments of `discover`.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    estate: EstateArgument,
+
+    /// Only this source; may be repeated
+    #[arg(long, value_name = "NAME")]
+    source: Vec<Text>,
+
+    /// Show every attribute of every item
+    #[arg(long)]
+    all: bool,
+}
+
+/// Asks the sources and prints their answers.
+pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+    let session = Session::open_with(options, &arguments.estate, &arguments.source).await?;
+    let answers = &session.discovered.answers;
+    let value: Vec<_> = answers.iter().map(answer_json).collect();
+    let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Discovery", "estate": session.estate.name, "at": session.now, "sources": value});
+    options.print(&whole, |style| text(style, &session, answers, arguments.all))?;
+    Ok(Outcome::Done)
+}
+
+/// Sensitive attributes never leave in the clear.
+fn answer_json(answer: &Answer) -> serde_json::Value {
+    json!({
+        "name": answer.source, "complete": answer.complete, "error": answer.error, "at": answer.at, "evidence": answer.evidence,
+        "items": answer.items.iter().map(observation_json).collect::<Vec<_>>(),
+    })
+}
+
+fn observation_json(item: &Observation) -> serde_json::Value {
+    let relations = item.relations.iter().map(|relation| {
+        let to = match &relation.to {
+            Target::Name(name) => json!(name),
+            Target::Identifiers(identifiers) => json!({"identifiers": identifiers}),
+        };
+        json!({"type": relation.kind, "to": to})
+    });
+    json!({
+        "key": item.key, "class": item.class, "name": item.name, "owner": item.owner, "identifiers": item.identifiers,
+        "attributes": item.attributes, "labels": item.labels, "relations": relations.collect::<Vec<_>>(), "seen": item.seen,
+    })
+}
+
+fn text(style: Style, session: &Session, answers: &[Answer], all: bool) -> String {
+    let reports: Vec<SourceReport> = answers.iter().map(SourceReport::of).collect();
+    let mut text = render::plan::sources(style, &reports);
+    for answer in answers.iter().filter(|answer| !answer.items.is_empty()) {
+        text.push_str(&format!("{} {}\n", style.bold(&answer.source), style.dim(&format!("from {}", markdown::one_line(&answer.evidence)))));
+        if all {
+            text.extend(answer.items.iter().map(|item| whole_item(style, item)));
+        } else {
+            let rows: Vec<Vec<String>> = answer.items.iter().take(20).map(|item| summary_row(item)).collect();
+            text.push_str(&render::table::table(style, &["name", "class", "identifiers", "attributes"], &rows));
+            if answer.items.len() > rows.len() {
+                text.push_str(&format!("… and {} more (--all shows them)\n", answer.items.len() - rows.len()));
+            }
+        }
+        text.push('\n');
+    }
+    text.push_str(&by_class(answers));
+    let _ = session;
+    text
+}
+
+fn summary_row(item: &Observation) -> Vec<String> {
+    let identifiers: Vec<String> = item.identifiers.iter().take(2).map(|(name, value)| format!("{name}={value}")).collect();
+    let attributes: Vec<String> = item.attributes.iter().take(4).map(|(name, value)| format!("{name}={}", short(value))).collect();
+    vec![item.name.to_string(), item.class.to_string(), identifiers.join(" "), attributes.join(" ")]
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 24 { text } else { format!("{}…", text.chars().take(23).collect::<String>()) }
+}
+
+fn whole_item(style: Style, item: &Observation) -> String {
+    let mut text = format!("  {} {}\n", style.bold(&markdown::one_line(&item.name)), style.dim(&item.class));
+    for (name, value) in &item.identifiers {
+        text.push_str(&format!("    {name}: {}\n", markdown::one_line(value)));
+    }
+    for (name, value) in &item.attributes {
+        text.push_str(&format!("    {name}: {}\n", markdown::one_line(&value.to_string())));
+    }
+    text
+}
+
+fn by_class(answers: &[Answer]) -> String {
+    let mut classes: BTreeMap<&Text, usize> = BTreeMap::new();
+    for item in answers.iter().flat_map(|answer| &answer.items) {
+        *classes.entry(&item.class).or_default() += 1;
+    }
+    let classes: Vec<String> = classes.into_iter().map(|(class, number)| format!("{number} {class}")).collect();
+    if classes.is_empty() { "Nothing was found.\n".to_owned() } else { format!("Found: {}.\n", classes.join(", ")) }
+}

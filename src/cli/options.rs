@@ -1,0 +1,139 @@
+//! Options that every verb knows.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use super::error::Failure;
+
+/// Options that every verb knows.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// How results are written
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    pub output: Format,
+
+    /// The operator's file of credentials: where each named one comes from and to which hosts it may be sent
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CREDENTIALS")]
+    pub credentials: Option<PathBuf>,
+
+    /// A folder outside the estate's root that its sources may read; may be repeated
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub allow_read: Vec<PathBuf>,
+
+    /// A host, address or network that sources may reach; once given, nothing else may be; may be repeated
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub allow_net: Vec<String>,
+
+    /// Where first seen, last seen and counts are kept [default: $XDG_STATE_HOME/bowline]
+    #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// Plan as of this instant instead of now, for example 2026-12-24T18:00:00Z
+    #[arg(long, global = true, value_name = "INSTANT")]
+    pub at: Option<Timestamp>,
+
+    /// Say more: -v what is done, -vv details (also BOWLINE_LOG=debug)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, in colour on a terminal
+    #[default]
+    Human,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// Markdown
+    Markdown,
+}
+
+impl Options {
+    /// Starts the log, on standard error.
+    pub fn start_log(&self) {
+        let level = match self.verbose {
+            0 => "warn",
+            1 => "bowline=info",
+            _ => "bowline=debug",
+        };
+        let filter = EnvFilter::try_from_env("BOWLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour(&std::io::stderr())).with_target(false).try_init();
+    }
+
+    /// Writes `value` as JSON or YAML; for the other formats, what `text` makes, with colour allowed or not.
+    pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(Style) -> String) -> Result<(), Failure> {
+        let text = match self.output {
+            Format::Json => format!("{}\n", serde_json::to_string_pretty(value)?),
+            Format::Yaml => serde_yaml::to_string(value)?,
+            Format::Markdown => text(Style { markdown: true, colour: false, width: 100 }),
+            Format::Human => text(Style::of_terminal()),
+        };
+        print_text(&text)
+    }
+
+    /// The folder for what must outlive a run.
+    pub fn state_folder(&self) -> PathBuf {
+        let from_env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.state
+            .clone()
+            .or_else(|| from_env("XDG_STATE_HOME").map(|folder| folder.join("bowline")))
+            .or_else(|| from_env("HOME").map(|home| home.join(".local/state/bowline")))
+            .unwrap_or_else(|| std::env::temp_dir().join("bowline-state"))
+    }
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no error.
+pub fn print_text(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// How text for people is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// As Markdown.
+    pub markdown: bool,
+    /// In colour.
+    pub colour: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+impl Style {
+    fn of_terminal() -> Self {
+        let (_, width) = termimad::terminal_size();
+        let terminal = std::io::stdout().is_terminal();
+        Self { markdown: false, colour: colour(&std::io::stdout()), width: if terminal { usize::from(width).clamp(60, 200) } else { 160 } }
+    }
+
+    /// `text` in a colour or weight of the terminal, by its SGR code; as it is where there is no colour.
+    pub fn paint(self, code: &str, text: &str) -> String {
+        if self.colour && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Important text.
+    pub fn bold(self, text: &str) -> String {
+        if self.markdown { format!("**{text}**") } else { self.paint("1", text) }
+    }
+
+    /// Text of less weight.
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+}
+
+/// Colour only on a terminal, and never with `NO_COLOR`.
+pub fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}

@@ -1,0 +1,337 @@
+//! One run: the estate, what its sources say, what the store remembers, and the instant it is all about.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bowline::access::Access;
+use bowline::api::estate::Git;
+use bowline::api::Text;
+use bowline::credentials::Credentials;
+use bowline::discovery::run::{self as discovery, Limits};
+use bowline::discovery::{Discovered, History};
+use bowline::estate::{Estate, directory, git, load};
+use bowline::plan::Plan;
+use bowline::store::Store;
+use clap::Args;
+use git2::Repository;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::error::Failure;
+use super::options::Options;
+use super::render::progress::Progress;
+
+/// Which estate, as the first argument.
+#[derive(Args, Clone, Debug)]
+pub struct EstateArgument {
+    /// The estate: a folder, or the address of a git repository
+    #[arg(default_value = ".", value_name = "ESTATE")]
+    pub estate: String,
+
+    #[command(flatten)]
+    pub within: Within,
+}
+
+/// Which estate, as an option, for verbs whose arguments name something else.
+#[derive(Args, Clone, Debug)]
+pub struct EstateOption {
+    /// The estate: a folder, or the address of a git repository
+    #[arg(long, short, default_value = ".", value_name = "ESTATE")]
+    pub estate: String,
+
+    #[command(flatten)]
+    pub within: Within,
+}
+
+/// Where in a git repository.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Within {
+    /// The branch, for a git repository [default: its own]
+    #[arg(long)]
+    pub branch: Option<String>,
+
+    /// The folder of the estate in a git repository [default: its root]
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<String>,
+
+    /// The name of the operator's credential for a git repository
+    #[arg(long, value_name = "NAME")]
+    pub credential: Option<String>,
+}
+
+impl From<&EstateOption> for EstateArgument {
+    fn from(option: &EstateOption) -> Self {
+        Self { estate: option.estate.clone(), within: option.within.clone() }
+    }
+}
+
+impl EstateArgument {
+    /// The estate in a folder.
+    pub fn folder(folder: &Path) -> Self {
+        Self { estate: folder.display().to_string(), within: Within::default() }
+    }
+}
+
+/// An estate and where its files are.
+pub struct Loaded {
+    /// The estate.
+    pub estate: Estate,
+    /// The folder whose files its sources may read.
+    pub root: PathBuf,
+    /// Where an estate in a repository was read.
+    pub at: Option<Commit>,
+    /// A checkout that lasts as long as this.
+    _checkout: Option<TempDir>,
+}
+
+/// A commit of a repository on this machine.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The repository.
+    pub repository: PathBuf,
+    /// The branch that was read, without `refs/heads/`.
+    pub branch: Option<String>,
+    /// The folder of the estate in it; empty for the root.
+    pub path: String,
+}
+
+/// One run.
+pub struct Session {
+    /// What is declared.
+    pub estate: Estate,
+    /// What was discovered.
+    pub discovered: Discovered,
+    /// The instant, rounded down to the estate's interval.
+    pub now: Timestamp,
+    /// Where the estate was read, if in a repository.
+    pub at: Option<Commit>,
+    /// The estate's name in the store: two estates of one name are kept apart.
+    pub store_key: String,
+    _loaded: Option<TempDir>,
+}
+
+impl Session {
+    /// Reads the estate as it stands and asks its sources.
+    pub async fn open(options: &Options, argument: &EstateArgument) -> Result<Self, Failure> {
+        Self::open_with(options, argument, &[]).await
+    }
+
+    /// The same, asking only the sources named; none: all.
+    pub async fn open_with(options: &Options, argument: &EstateArgument, only: &[Text]) -> Result<Self, Failure> {
+        let loaded = load(options, argument).await?;
+        Self::ask(options, argument, loaded, only).await
+    }
+
+    /// Reads the estate as it is committed: what change requests are based on.
+    pub async fn of_repository(options: &Options, argument: &EstateArgument) -> Result<Self, Failure> {
+        let loaded = load_committed(options, argument).await?;
+        Self::ask(options, argument, loaded, &[]).await
+    }
+
+    async fn ask(options: &Options, argument: &EstateArgument, loaded: Loaded, only: &[Text]) -> Result<Self, Failure> {
+        let Loaded { mut estate, root, at, _checkout } = loaded;
+        if let Some(unknown) = only.iter().find(|name| !estate.sources.iter().any(|source| source.name == **name)) {
+            let near = nearest(unknown, estate.sources.iter().map(|source| &*source.name)).unwrap_or_else(|| "none is declared".to_owned());
+            return Err(Failure::new(format!("no source has the name `{unknown}`")).hint(format!("nearest: {near}")));
+        }
+        if !only.is_empty() {
+            estate.sources.retain(|source| only.contains(&source.name));
+        }
+        let now = now(options, &estate);
+        let access = access(options)?;
+        let store_key = store_key(&estate, &argument.estate, &root);
+        let progress = Progress::start();
+        let answers = discovery::discover(&estate, &root, Arc::new(access), &Limits::default(), now, &progress).await;
+        progress.finish();
+        let history = history(options, &store_key).await;
+        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, store_key, _loaded: _checkout })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> Plan {
+        bowline::plan::plan(&self.estate, &self.discovered, self.now)
+    }
+
+    /// Opens the store for writing, telling what it had to do to be usable.
+    pub async fn store(&self, options: &Options) -> Store {
+        let (store, warning) = Store::open(&store_path(options)).await;
+        if let Some(warning) = warning {
+            eprintln!("warning: {warning}");
+        }
+        store
+    }
+}
+
+/// What the store remembers; nothing where there is none yet. Reading a plan never makes one.
+async fn history(options: &Options, key: &str) -> History {
+    let path = store_path(options);
+    if !path.exists() {
+        return History::default();
+    }
+    let (store, warning) = Store::open(&path).await;
+    if let Some(warning) = warning {
+        eprintln!("warning: {warning}");
+    }
+    store.history(key).await.unwrap_or_else(|error| {
+        eprintln!("warning: the store cannot be read ({error}); going on without history");
+        History::default()
+    })
+}
+
+fn store_path(options: &Options) -> PathBuf {
+    options.state_folder().join("bowline.db")
+}
+
+/// An estate's name in the store.
+fn store_key(estate: &Estate, argument: &str, root: &Path) -> String {
+    let place = if is_address(argument) { argument.to_owned() } else { root.canonicalize().unwrap_or_else(|_| root.to_owned()).display().to_string() };
+    format!("{}@{}", estate.name, bowline::drift::Finding::digest(&[&place]))
+}
+
+/// The instant a run is about: the clock, rounded down to the estate's interval, so that two runs within an interval
+/// give the same plan to the byte.
+pub fn now(options: &Options, estate: &Estate) -> Timestamp {
+    if let Some(at) = options.at {
+        return at;
+    }
+    let now = Timestamp::now();
+    let step = estate.spec.interval_seconds();
+    Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(step)).unwrap_or(now)
+}
+
+/// What the operator allows.
+pub fn access(options: &Options) -> Result<Access, Failure> {
+    let mut allow_net = Vec::new();
+    for rule in &options.allow_net {
+        allow_net.push(rule.parse().map_err(|error| Failure::new(format!("--allow-net {rule}: {error}")))?);
+    }
+    Ok(Access { allow_read: options.allow_read.clone(), allow_net, ..Access::default() })
+}
+
+/// The operator's credentials; none where no file is given.
+pub fn credentials(options: &Options) -> Result<Credentials, Failure> {
+    let Some(path) = &options.credentials else { return Ok(Credentials::default()) };
+    let credentials = Credentials::load(path)?;
+    for warning in credentials.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(credentials)
+}
+
+/// Whether an argument is a git address and not a folder.
+fn is_address(argument: &str) -> bool {
+    let scp_like = || argument.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    argument.contains("://") || (scp_like() && !Path::new(argument).exists())
+}
+
+/// Reads an estate: a folder as it stands, or a repository's commit. Nothing is asked but git.
+pub async fn load(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
+    if is_address(&argument.estate) || argument.within.branch.is_some() {
+        return load_committed(options, argument).await;
+    }
+    let root = root_of(argument);
+    let name = folder_name(&root);
+    blocking(move || {
+        let collected = directory::collect(&root, &directory::Limits::default())?;
+        let revision = clean_revision(&root);
+        let estate = load::load_named(&name, collected.files, revision, collected.diagnostics);
+        Ok(Loaded { estate, root, at: None, _checkout: None })
+    })
+    .await
+}
+
+/// Reads an estate as it is committed.
+pub async fn load_committed(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
+    if is_address(&argument.estate) {
+        return load_remote(options, argument).await;
+    }
+    let root = root_of(argument);
+    let branch = argument.within.branch.clone();
+    blocking(move || {
+        let repository = Repository::discover(&root).map_err(|_| no_repository(&root))?;
+        let workdir = repository.workdir().map(Path::to_owned);
+        let path = workdir.as_deref().and_then(|workdir| relative(&root, workdir)).unwrap_or_default();
+        let place = workdir.unwrap_or_else(|| repository.path().to_owned());
+        let spec = Git { url: place.display().to_string().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: None };
+        let found = git::read(&spec, None, &Credentials::default(), &Access::default(), Path::new(""))?;
+        let estate = load::load_named(&folder_name(&root), found.files, Some(found.revision), found.diagnostics);
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path }), _checkout: None })
+    })
+    .await
+}
+
+async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
+    let (credentials, access, cache) = (credentials(options)?, access(options)?, options.state_folder().join("git"));
+    let Within { branch, path, credential } = argument.within.clone();
+    let url = argument.estate.clone();
+    blocking(move || {
+        let path = path.unwrap_or_default();
+        let spec = Git { url: url.as_str().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: credential.map(Text::from) };
+        let found = git::read(&spec, None, &credentials, &access, &cache)?;
+        let name = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("estate").trim_end_matches(".git").to_owned();
+        let estate = load::load_named(&name, found.files, Some(found.revision.clone()), found.diagnostics);
+        let checkout = if estate.sources.is_empty() { None } else { Some(check_out(&found.repository, &found.revision)?) };
+        let root = checkout.as_ref().map_or_else(|| found.repository.clone(), |folder| folder.path().join(&path));
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path }), _checkout: checkout })
+    })
+    .await
+}
+
+/// The files of a commit in a scratch folder, for the sources that read them.
+fn check_out(repository: &Path, revision: &str) -> Result<TempDir, Failure> {
+    let folder = tempfile::Builder::new().prefix("bowline-checkout-").tempdir()?;
+    let repository = Repository::open(repository)?;
+    let tree = repository.find_commit(git2::Oid::from_str(revision)?)?.tree()?;
+    let mut how = git2::build::CheckoutBuilder::new();
+    how.target_dir(folder.path()).force().update_index(false).disable_filters(true);
+    repository.checkout_tree(tree.as_object(), Some(&mut how))?;
+    Ok(folder)
+}
+
+/// The commit of the folder's repository, if what stands in the folder is what is committed.
+fn clean_revision(root: &Path) -> Option<String> {
+    let repository = Repository::discover(root).ok()?;
+    let head = repository.head().ok()?.peel_to_commit().ok()?.id().to_string();
+    let mut which = git2::StatusOptions::new();
+    which.include_untracked(true).include_ignored(false).exclude_submodules(true);
+    if let Some(path) = repository.workdir().and_then(|workdir| relative(root, workdir)).filter(|path| !path.is_empty()) {
+        which.pathspec(path);
+    }
+    repository.statuses(Some(&mut which)).ok()?.is_empty().then_some(head)
+}
+
+/// `folder` below `root`, with `/`; empty if they are the same.
+fn relative(folder: &Path, root: &Path) -> Option<String> {
+    let (folder, root) = (folder.canonicalize().ok()?, root.canonicalize().ok()?);
+    let parts: Vec<String> = folder.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    Some(parts.join("/"))
+}
+
+/// The error for a folder that is in no repository.
+pub fn no_repository(root: &Path) -> Failure {
+    Failure::new(format!("{} is not in a git repository, and change requests are branches of one", root.display()))
+        .hint(format!("`git init {0} && git -C {0} add . && git -C {0} commit -m 'The estate'` makes it one; `bowline plan` needs none", root.display()))
+}
+
+fn root_of(argument: &EstateArgument) -> PathBuf {
+    let root = PathBuf::from(&argument.estate);
+    match &argument.within.path {
+        Some(path) => root.join(path),
+        None => root,
+    }
+}
+
+fn folder_name(root: &Path) -> String {
+    root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_string_lossy().into_owned())).unwrap_or_else(|| "estate".to_owned())
+}
+
+/// Runs what reads files, off the threads that wait for sources.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// The name most like `name`, if any is like it.
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let scored = names.map(|known| (strsim::jaro_winkler(name, known), known)).filter(|(score, _)| *score > 0.8);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1))).map(|(_, known)| known.to_owned())
+}

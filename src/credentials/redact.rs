@@ -1,0 +1,202 @@
+//! Taking secrets out of text that others have made: errors of libraries, output of programs, logs.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::{Credential, Login, Secret};
+
+const SHOWN: &str = "(secret)";
+
+/// A shorter value is not searched for: it would tear words apart, and no such value keeps anything safe.
+const SHORTEST: usize = 4;
+
+/// Takes the values it knows, and what stands before `@` in an address, out of any text.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    /// Every spelling of every value, longest first.
+    values: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Redactor({} values)", self.values.len())
+    }
+}
+
+impl Redactor {
+    pub(super) fn new<'a>(credentials: impl Iterator<Item = &'a Credential>) -> Self {
+        let mut spellings: Vec<String> = credentials.flat_map(|credential| values(&credential.login)).flat_map(|value| spellings(&value)).collect();
+        spellings.retain(|spelling| spelling.len() >= SHORTEST);
+        spellings.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        spellings.dedup();
+        Self { values: spellings.iter().map(|spelling| Secret::new(spelling)).collect() }
+    }
+
+    /// The text without them.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = Cow::Borrowed(text);
+        for value in &self.values {
+            if text.contains(value.expose()) {
+                text = Cow::Owned(text.replace(value.expose(), SHOWN));
+            }
+        }
+        redact_url(&text)
+    }
+
+    /// A writer that passes text on without them. Each `write` must be whole: a line of a log, as `tracing` writes it.
+    pub fn writer<W: Write>(self: &Arc<Self>, inner: W) -> RedactingWriter<W> {
+        RedactingWriter { redactor: Arc::clone(self), inner }
+    }
+}
+
+/// A writer that passes text on without secrets.
+#[derive(Debug)]
+pub struct RedactingWriter<W> {
+    redactor: Arc<Redactor>,
+    inner: W,
+}
+
+impl<W: Write> Write for RedactingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write_all(self.redactor.redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// The values of a login that must not show, and what is derived from them.
+fn values(login: &Login) -> Vec<String> {
+    match login {
+        Login::Token { token, .. } => vec![token.expose().to_owned(), basic(login)],
+        Login::Password { password, .. } => vec![password.expose().to_owned(), basic(login)],
+        Login::ClientCertificate { key, .. } => lines(key),
+        Login::GithubApp { private_key, .. } => lines(private_key),
+        Login::SshKey { .. } => Vec::new(), // never in this process
+    }
+}
+
+/// A key's own lines, each of which tells a part of it.
+fn lines(key: &Secret) -> Vec<String> {
+    key.expose().lines().filter(|line| line.len() >= 16 && !line.starts_with("-----")).map(str::to_owned).collect()
+}
+
+/// What `Authorization: Basic` carries for a login; empty where it carries nothing (RFC 7617).
+pub(crate) fn basic(login: &Login) -> String {
+    match login {
+        // The name that GitHub wants beside a token; GitLab and Gitea take any.
+        Login::Token { user, token } => base64(format!("{}:{}", user.as_deref().unwrap_or("x-access-token"), token.expose()).as_bytes()),
+        Login::Password { user, password } => base64(format!("{user}:{}", password.expose()).as_bytes()),
+        _ => String::new(),
+    }
+}
+
+/// A value as it is, in JSON, and in an address.
+fn spellings(value: &str) -> [String; 3] {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned();
+    [value.to_owned(), json, percent(value)]
+}
+
+fn percent(value: &str) -> String {
+    let mut encoded = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
+        }
+    }
+    encoded
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase()
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let sextet = (word >> (18 - 6 * place)) & 63;
+            text.push(if place > chunk.len() { '=' } else { ALPHABET.get(sextet as usize).copied().map_or('=', char::from) });
+        }
+    }
+    text
+}
+
+/// The text with what stands before `@` in each address (`scheme://user:password@host`) taken out.
+pub fn redact_url(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | '<' | '>')).unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        match authority.rfind('@') {
+            Some(sign) => {
+                out.push_str(SHOWN);
+                out.push_str(authority.split_at(sign).1);
+            }
+            None => out.push_str(authority),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(value: &str) -> Redactor {
+        let login = Login::Password { user: "alice".into(), password: Secret::new(value) };
+        Redactor::new([Credential { name: "c".into(), hosts: Vec::new(), login }].iter())
+    }
+
+    /// flux2#3339: a URL with its password in a log.
+    #[test]
+    fn what_stands_before_the_at_sign_of_an_address_is_taken_out() {
+        for (text, expected) in [
+            ("clone https://alice:hunter22@git.example.com/x failed", "clone https://(secret)@git.example.com/x failed"),
+            ("https://token@h", "https://(secret)@h"),
+            ("a https://h/p@q b ssh://git@h:22/p", "a https://h/p@q b ssh://(secret)@h:22/p"),
+            ("https://u:p@ss@h/", "https://(secret)@h/"),
+            ("nothing: // here", "nothing: // here"),
+        ] {
+            assert_eq!(redact_url(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_is_found_in_every_spelling() {
+        let redactor = redactor("p\"ä/ss word");
+        let text = format!("p\"ä/ss word | p\\\"ä/ss word | p%22%C3%A4%2Fss%20word | {}", base64("alice:p\"ä/ss word".as_bytes()));
+        assert_eq!(redactor.redact(&text), "(secret) | (secret) | (secret) | (secret)");
+        assert_eq!(redactor.redact("harmless"), "harmless");
+        assert!(!format!("{redactor:?}").contains("ss word"));
+    }
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn a_log_passes_without_the_value() {
+        let mut log = Vec::new();
+        Arc::new(redactor("hunter22")).writer(&mut log).write_all(b"login with hunter22\n").unwrap();
+        assert_eq!(log, b"login with (secret)\n");
+    }
+}

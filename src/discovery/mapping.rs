@@ -1,1 +1,0 @@
-//! What an item of a source means: jq expressions, compiled.

@@ -1,1 +1,0 @@
-//! Collecting the files of an estate from a git repository.

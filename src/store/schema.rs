@@ -1,0 +1,64 @@
+//! The form of the store's file, and how an older one becomes the present one.
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::StoreError;
+
+/// The steps from one form to the next. The file's `user_version` says how many were taken. Steps are only ever added.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE sources (
+        estate TEXT NOT NULL,
+        source TEXT NOT NULL,
+        items INTEGER,
+        at INTEGER,
+        confirmed INTEGER,
+        PRIMARY KEY (estate, source)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE seen (
+        estate TEXT NOT NULL,
+        source TEXT NOT NULL,
+        key TEXT NOT NULL,
+        name TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (estate, source, key)
+    ) WITHOUT ROWID, STRICT;"];
+
+/// Brings the file to the present form. Several processes may do so at once.
+pub(super) async fn bring_up(pool: &SqlitePool) -> Result<(), StoreError> {
+    let known = STEPS.len() as i64;
+    if form(pool).await? == known {
+        return Ok(());
+    }
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(judged)?;
+    let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await?.get(0);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+    }
+    sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {known}"))).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn form(pool: &SqlitePool) -> Result<i64, StoreError> {
+    Ok(sqlx::query("PRAGMA user_version").fetch_one(pool).await.map_err(judged)?.get(0))
+}
+
+/// Sees that the file is sound and that both tables are there with their columns.
+pub(super) async fn verify(pool: &SqlitePool) -> Result<(), StoreError> {
+    for check in ["SELECT estate, source, items, at, confirmed FROM sources LIMIT 1", "SELECT estate, source, key, name, first, last FROM seen LIMIT 1"] {
+        sqlx::query(check).fetch_optional(pool).await.map_err(|_| StoreError::Damaged)?;
+    }
+    let verdict: String = sqlx::query("PRAGMA quick_check(1)").fetch_one(pool).await.map_err(judged)?.get(0);
+    if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged) }
+}
+
+/// Whether an error of the database means that the file is damaged: `SQLITE_CORRUPT` (11) or `SQLITE_NOTADB` (26).
+pub(super) fn judged(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code().and_then(|code| code.parse::<i64>().ok()));
+    if code.is_some_and(|code| matches!(code & 0xff, 11 | 26)) { StoreError::Damaged } else { error.into() }
+}

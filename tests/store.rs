@@ -1,0 +1,190 @@
+//! The store: what outlives a run, and what happens when it cannot.
+
+use bowline::discovery::{Answer, Observation};
+use bowline::store::Store;
+use jiff::Timestamp;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn answer(source: &str, complete: bool, keys: &[&str]) -> Answer {
+    let items =
+        keys.iter().map(|key| Observation { key: (*key).into(), name: format!("name of {key}").into(), class: "server".into(), ..Observation::default() });
+    Answer { source: source.into(), complete, items: items.collect(), ..Answer::default() }
+}
+
+#[tokio::test]
+async fn only_complete_answers_are_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap().store;
+    let now = at("2026-11-25T08:00:00Z");
+    store.record("harbour", &[&answer("vcenter", true, &["a", "b"]), &answer("netbox", false, &["c"])], now).await.unwrap();
+    let history = store.history("harbour").await.unwrap();
+    assert_eq!(history.sources.len(), 1);
+    assert_eq!(history.sources["vcenter"].items, 2);
+    assert_eq!(history.sources["vcenter"].at, now);
+    assert_eq!(store.first_seen("harbour", "netbox", "c").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_first_sight_stays_and_the_last_moves_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap().store;
+    let (first, last) = (at("2026-11-25T08:00:00Z"), at("2026-11-26T08:00:00Z"));
+    store.record("harbour", &[&answer("vcenter", true, &["a"])], first).await.unwrap();
+    store.record("harbour", &[&answer("vcenter", true, &["a", "b"])], last).await.unwrap();
+    store.close().await;
+    let store = Store::open(folder.path()).await.unwrap().store;
+    assert_eq!(store.first_seen("harbour", "vcenter", "a").await.unwrap(), Some(first));
+    let seen = store.seen("harbour", "vcenter").await.unwrap();
+    assert_eq!(
+        seen.iter().map(|seen| (&*seen.key, &*seen.name, seen.first, seen.last)).collect::<Vec<_>>(),
+        [("a", "name of a", first, last), ("b", "name of b", last, last)]
+    );
+}
+
+#[tokio::test]
+async fn what_is_gone_is_still_remembered_as_last_seen() {
+    let store = Store::in_memory().await.unwrap();
+    let (first, last) = (at("2026-11-25T08:00:00Z"), at("2026-11-26T08:00:00Z"));
+    store.record("harbour", &[&answer("vcenter", true, &["a", "b"])], first).await.unwrap();
+    store.record("harbour", &[&answer("vcenter", true, &["b"])], last).await.unwrap();
+    let seen = store.seen("harbour", "vcenter").await.unwrap();
+    assert_eq!(seen.iter().map(|seen| (&*seen.key, seen.last)).collect::<Vec<_>>(), [("a", first), ("b", last)]);
+}
+
+#[tokio::test]
+async fn estates_do_not_see_each_other() {
+    let store = Store::in_memory().await.unwrap();
+    store.record("harbour", &[&answer("vcenter", true, &["a"])], Timestamp::UNIX_EPOCH).await.unwrap();
+    assert!(store.history("airport").await.unwrap().sources.is_empty());
+    assert_eq!(store.first_seen("airport", "vcenter", "a").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_confirmed_absence_is_settled_by_the_next_answer_that_is_recorded() {
+    let store = Store::in_memory().await.unwrap();
+    store.record("harbour", &[&answer("vcenter", true, &["a", "b"])], Timestamp::UNIX_EPOCH).await.unwrap();
+    store.confirm("harbour", "vcenter", 1).await.unwrap();
+    let history = store.history("harbour").await.unwrap();
+    assert_eq!((history.confirmed["vcenter"], history.sources["vcenter"].items), (1, 2));
+    store.record("harbour", &[&answer("vcenter", true, &["a"])], Timestamp::UNIX_EPOCH).await.unwrap();
+    let history = store.history("harbour").await.unwrap();
+    assert!(history.confirmed.is_empty());
+    assert_eq!(history.sources["vcenter"].items, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_moved_aside_and_a_fresh_one_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bowline.db");
+    for number in 1..=2 {
+        std::fs::write(&file, "this is no database, and it is longer than the header of one, which has a hundred bytes or so in it").unwrap();
+        let opened = Store::open(folder.path()).await.unwrap();
+        let aside = format!("bowline.db.damaged-{number}");
+        assert!(opened.warning.unwrap().contains(&aside));
+        assert!(folder.path().join(aside).exists());
+        opened.store.record("harbour", &[&answer("vcenter", true, &["a"])], Timestamp::UNIX_EPOCH).await.unwrap();
+        opened.store.close().await;
+        assert_eq!(Store::open(folder.path()).await.unwrap().warning, None);
+    }
+}
+
+#[tokio::test]
+async fn damage_in_the_middle_of_the_file_is_found_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bowline.db");
+    let store = Store::open(folder.path()).await.unwrap().store;
+    let keys: Vec<String> = (0..5000).map(|number| format!("key-{number:06}")).collect();
+    store.record("harbour", &[&answer("vcenter", true, &keys.iter().map(String::as_str).collect::<Vec<_>>())], Timestamp::UNIX_EPOCH).await.unwrap();
+    store.close().await;
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    let opened = Store::open(folder.path()).await.unwrap();
+    assert!(opened.warning.unwrap().contains("damaged"));
+    assert!(opened.store.history("harbour").await.unwrap().sources.is_empty());
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_kept_and_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    Store::open(folder.path()).await.unwrap().store.close().await;
+    let file = folder.path().join("bowline.db");
+    let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&file)).await.unwrap();
+    sqlx::query("PRAGMA user_version = 99").execute(&pool).await.unwrap();
+    pool.close().await;
+    let opened = Store::open(folder.path()).await.unwrap();
+    assert!(opened.warning.unwrap().contains("form 99"));
+    assert!(folder.path().join("bowline.db.newer-1").exists());
+}
+
+#[tokio::test]
+async fn without_a_folder_that_can_be_written_the_store_lives_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let occupied = folder.path().join("state");
+    std::fs::write(&occupied, "a file where the folder should be").unwrap();
+    let opened = Store::open(&occupied).await.unwrap();
+    assert!(opened.warning.unwrap().contains("remembers nothing"));
+    opened.store.record("harbour", &[&answer("vcenter", true, &["a"])], Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(opened.store.history("harbour").await.unwrap().sources.len(), 1);
+    assert_eq!(std::fs::read_to_string(&occupied).unwrap(), "a file where the folder should be");
+}
+
+#[tokio::test]
+async fn looking_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Store::look(folder.path()).await.unwrap();
+    assert!(opened.warning.is_none() && opened.store.history("harbour").await.unwrap().sources.is_empty());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Two stores on one file are to SQLite what two processes are: they share nothing but the file and its locks.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_write_at_once_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let writers = (0..2).map(|writer| {
+        let folder = folder.path().to_owned();
+        tokio::spawn(async move {
+            // Both also race to make the file.
+            let store = Store::open(&folder).await.unwrap();
+            assert_eq!(store.warning, None);
+            for round in 0..20 {
+                let keys: Vec<String> = (0..50).map(|number| format!("{writer}-{round}-{number}")).collect();
+                let answer = answer(&format!("source-{writer}"), true, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+                store.store.record("harbour", &[&answer], Timestamp::UNIX_EPOCH).await.unwrap();
+            }
+            store.store.close().await;
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let opened = Store::open(folder.path()).await.unwrap();
+    assert_eq!(opened.warning, None);
+    for source in ["source-0", "source-1"] {
+        assert_eq!(opened.store.seen("harbour", source).await.unwrap().len(), 1000);
+    }
+}
+
+/// A measurement: `cargo test --release --test store -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement, for a release build"]
+async fn a_hundred_thousand_items_take_less_than_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap().store;
+    let keys: Vec<String> = (0..100_000).map(|number| format!("a6a3a450-6513-470e-a69e-{number:012}")).collect();
+    let answer = answer("vcenter", true, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+    for round in ["first", "second"] {
+        let start = std::time::Instant::now();
+        store.record("harbour", &[&answer], Timestamp::UNIX_EPOCH).await.unwrap();
+        println!("{round}: {:?}", start.elapsed());
+        assert!(start.elapsed() < std::time::Duration::from_secs(1));
+    }
+    store.close().await;
+    let start = std::time::Instant::now();
+    Store::open(folder.path()).await.unwrap();
+    println!("open: {:?}", start.elapsed());
+}
