@@ -81,14 +81,12 @@ fn with_packages(attributes: Table<Value>, packages: Option<Packages>) -> Table<
 
 /// The item, and which essential parts of it could not be had.
 fn look(spec: &Spec) -> (Observation, Vec<String>) {
-    let system = System::new_with_specifics(
-        RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(MemoryRefreshKind::nothing().with_ram()),
-    );
+    let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(MemoryRefreshKind::nothing().with_ram()));
     let host = System::host_name().ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     let release = parse_os_release(&small("/etc/os-release").or_else(|| small("/usr/lib/os-release")).unwrap_or_default());
-    let (cpus, model) = system.as_ref().map_or((0, String::new()), |system| {
-        (system.cpus().len() as u64, system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default())
-    });
+    let (cpus, model) = system
+        .as_ref()
+        .map_or((0, String::new()), |system| (system.cpus().len() as u64, system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default()));
     let memory = installed_memory().or_else(|| system.as_ref().ok().map(System::total_memory)).unwrap_or(0);
     let os = Table::from_iter([
         ("name", release.id.clone().unwrap_or_else(|| std::env::consts::OS.to_owned())),

@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn rpm_kernels_stand_together_and_keys_are_no_packages() {
         let text = "kernel\tx86_64\t5.14.0-2\nbash\tx86_64\t5.1-4\nkernel\tx86_64\t5.14.0-1\ngpg-pubkey\t(none)\t1-2\nbind\tx86_64\t32:9.16-1\nbroken\n";
-        let expected = [("bash", "5.1-4"), ("bind", "32:9.16-1"), ("kernel", "5.14.0-1, 5.14.0-2")].map(|(name, version)| (name.to_owned(), version.to_owned()));
+        let expected =
+            [("bash", "5.1-4"), ("bind", "32:9.16-1"), ("kernel", "5.14.0-1, 5.14.0-2")].map(|(name, version)| (name.to_owned(), version.to_owned()));
         assert_eq!(list(parse_rpm(text)), expected);
     }
 }

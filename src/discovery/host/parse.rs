@@ -11,7 +11,8 @@ pub struct OsRelease {
 
 /// Reads `os-release(5)`: lines of `NAME=value`, where the value may be quoted as in a shell.
 pub fn parse_os_release(text: &str) -> OsRelease {
-    let value = |name: &str| text.lines().rev().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('=')).map(unquoted).filter(|value| !value.is_empty());
+    let value =
+        |name: &str| text.lines().rev().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('=')).map(unquoted).filter(|value| !value.is_empty());
     OsRelease { id: value("ID").map(|id| id.to_lowercase()), version: value("VERSION_ID") }
 }
 
@@ -72,8 +73,30 @@ pub fn hypervisor(vendor: &str, product: &str) -> Option<&'static str> {
 /// Types of file systems that hold data; the others are the kernel's, or show the same data again.
 pub fn is_real_file_system(kind: &str) -> bool {
     const REAL: [&str; 24] = [
-        "apfs", "bcachefs", "btrfs", "ceph", "cifs", "exfat", "ext2", "ext3", "ext4", "f2fs", "gfs2", "glusterfs", "hfs", "jfs", "nfs", "nfs4", "ntfs", "ntfs3", "ocfs2",
-        "reiserfs", "smb3", "vfat", "xfs", "zfs",
+        "apfs",
+        "bcachefs",
+        "btrfs",
+        "ceph",
+        "cifs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "gfs2",
+        "glusterfs",
+        "hfs",
+        "jfs",
+        "nfs",
+        "nfs4",
+        "ntfs",
+        "ntfs3",
+        "ocfs2",
+        "reiserfs",
+        "smb3",
+        "vfat",
+        "xfs",
+        "zfs",
     ];
     REAL.contains(&kind)
 }

@@ -54,7 +54,8 @@ impl Root {
         if fixed.len() == pattern.split('/').count() {
             return Ok(BTreeSet::from([pattern.to_owned()]));
         }
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| format!("it is not a pattern: {}", error.kind()))?.compile_matcher();
+        let glob =
+            GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| format!("it is not a pattern: {}", error.kind()))?.compile_matcher();
         let mut walk = Walk { glob, seen: 0, found: BTreeSet::new() };
         walk.folder(&self.inside(&fixed.join("/"))?, &fixed.join("/"), 0)?;
         Ok(walk.found)

@@ -162,12 +162,19 @@ fn evidence(endpoints: usize, patterns: usize) -> Text {
     format!("{endpoints} TLS endpoints, {patterns} patterns of files").into()
 }
 
-fn observations(spec: &Spec, root: &std::path::Path, shown: BTreeMap<Endpoint, Result<Shown, String>>, now: Timestamp, problems: &mut Problems) -> Vec<Observation> {
+fn observations(
+    spec: &Spec,
+    root: &std::path::Path,
+    shown: BTreeMap<Endpoint, Result<Shown, String>>,
+    now: Timestamp,
+    problems: &mut Problems,
+) -> Vec<Observation> {
     let mut items = Vec::new();
     let root = if spec.files.is_empty() && spec.authorities.is_none() { None } else { Root::open(root).map_err(|error| problems.gap(error)).ok() };
     let authorities = if shown.is_empty() { None } else { trusted(spec, root.as_ref(), problems) };
     for (endpoint, shown) in shown {
-        let item = shown.map_err(|error| format!("{endpoint} cannot be reached: {error}")).and_then(|shown| of_endpoint(&endpoint, &shown, authorities.as_ref(), now));
+        let item =
+            shown.map_err(|error| format!("{endpoint} cannot be reached: {error}")).and_then(|shown| of_endpoint(&endpoint, &shown, authorities.as_ref(), now));
         match item {
             Ok(item) => items.push(item),
             Err(error) => problems.gap(error),

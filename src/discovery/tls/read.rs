@@ -130,7 +130,6 @@ pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String>
         ("signature", signature.map_or(Value::Null, Value::from)),
         ("signatureAlgorithm", Value::from(algorithm)),
         ("serial", Value::from(serial_of(certificate.raw_serial()))),
-        ("chain", subjects.collect()),
         ("selfSigned", Value::Bool(self_signed)),
         ("isCa", Value::Bool(certificate.is_ca())),
     ];
@@ -140,8 +139,8 @@ pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String>
         not_after,
         issuer: distinguished_name(certificate.issuer()),
         issuer_present: issuer.is_some(),
-        // An empty list says that the certificate has no such names, which is not the same as not knowing.
-        attributes: table(attributes).with("dnsNames", names_of(&certificate)),
+        // An empty list says that there are none, which is not the same as not knowing.
+        attributes: table(attributes).with("dnsNames", names_of(&certificate)).with("chain", subjects.collect()),
     })
 }
 

@@ -64,7 +64,8 @@ impl Facts {
         let instant = |path: &str| text(path).and_then(|text| text.parse().ok());
         // An empty list says that there are none; a source that has no such attribute says nothing.
         let alternative_names = observation.attributes.get("dnsNames").map(|names| !names.is_absent());
-        let listed: Vec<Text> = at(observation, "dnsNames").and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).map(Text::from).collect();
+        let listed: Vec<Text> =
+            at(observation, "dnsNames").and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).map(Text::from).collect();
         Self {
             endpoint: text("endpoint").map(|endpoint| normal(&endpoint)),
             file: text("file"),
