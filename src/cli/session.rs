@@ -94,6 +94,8 @@ pub struct Commit {
     pub branch: Option<String>,
     /// The folder of the estate in it; empty for the root.
     pub path: String,
+    /// Whether it is only a copy of a repository elsewhere.
+    pub remote: bool,
 }
 
 /// One run.
@@ -252,7 +254,7 @@ pub async fn load_committed(options: &Options, argument: &EstateArgument) -> Res
         let spec = Git { url: place.display().to_string().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: None };
         let found = git::read(&spec, None, &Credentials::default(), &Access::default(), Path::new(""))?;
         let estate = named(load::load(found.files, Some(found.revision), found.diagnostics), &folder_name(&root));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path }), _checkout: None })
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote: false }), _checkout: None })
     })
     .await
 }
@@ -268,8 +270,10 @@ async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loa
         let name = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("estate").trim_end_matches(".git").to_owned();
         let estate = named(load::load(found.files, Some(found.revision.clone()), found.diagnostics), &name);
         let checkout = if estate.sources.is_empty() { None } else { Some(check_out(&found.repository, &found.revision)?) };
+        // A path or file:// address is read where it lies, so its branches are the estate's own.
+        let remote = found.repository.starts_with(&cache);
         let root = checkout.as_ref().map_or_else(|| found.repository.clone(), |folder| folder.path().join(&path));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path }), _checkout: checkout })
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote }), _checkout: checkout })
     })
     .await
 }

@@ -118,7 +118,7 @@ fn first_of_change(plan: &Plan) -> &str {
 
 /// A change request in full, for a terminal: its body, rendered.
 pub fn markdown_on_terminal(style: Style, title: &str, body: &str) -> String {
-    let text = format!("# {title}\n\n{}", bowline::change::marker::remove(body));
+    let text = format!("# {title}\n\n{}", bowline::forge::Marker::detach(body));
     if style.markdown {
         return text;
     }
