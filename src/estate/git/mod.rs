@@ -48,7 +48,8 @@ pub struct GitFiles {
     pub revision: String,
     /// The branch that was read, without `refs/heads/`; none where a local repository's HEAD is on no branch.
     pub branch: Option<String>,
-    /// The repository on this machine that has the commit: the local one itself, or the cache.
+    /// The repository on this machine that has the commit: the local one itself, or the cache. Open it with
+    /// [`Repository::open`]: `open_bare` does not learn where a shallow history ends.
     pub repository: PathBuf,
 }
 
