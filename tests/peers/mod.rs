@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod git;
 pub mod nginx;
+pub mod scripted;
 pub mod sshd;
 
 use std::net::{TcpListener, TcpStream};
