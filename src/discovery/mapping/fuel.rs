@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The stack of the threads on which expressions are compiled and run, in bytes. Only what is used takes memory.
-const STACK: usize = 64 << 20;
+const STACK: usize = 128 << 20;
 /// How much of it an evaluation may use; the rest is for what is called at its deepest point.
 const USABLE_STACK: usize = 40 << 20;
 /// How deeply a value may be nested.

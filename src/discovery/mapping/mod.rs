@@ -15,6 +15,7 @@ mod jq_math;
 mod jq_value;
 mod node;
 mod observation;
+mod recursion;
 
 use std::str::FromStr;
 
@@ -211,6 +212,12 @@ fn parse<T>(expression: &str, take: impl FnOnce(&Term<&str>) -> T) -> Result<T, 
         let at = found.map_or(expression.chars().count(), |token| position(expression, token.0));
         (at, format!("{} is expected here", with_article(expected.as_str())))
     })?;
+    if let Some(call) = recursion::find(&term) {
+        return Err((
+            position(expression, call),
+            format!("`{call}` takes a filter and calls itself, which is refused; take a value (`$x`), or use `recurse`, `reduce` or `limit`"),
+        ));
+    }
     Ok(take(&term))
 }
 
