@@ -111,7 +111,8 @@ pub struct Style {
 }
 
 impl Style {
-    fn of_terminal() -> Self {
+    /// As the terminal allows.
+    pub fn of_terminal() -> Self {
         let (_, width) = termimad::terminal_size();
         let terminal = std::io::stdout().is_terminal();
         Self { markdown: false, colour: colour(&std::io::stdout()), width: if terminal { usize::from(width).clamp(60, 200) } else { 160 } }

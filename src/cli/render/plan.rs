@@ -1,6 +1,6 @@
 //! A plan as people read it: sources, findings by service and item, change requests, counts, what to do next.
 
-use bowline::change::{Change, body, markdown};
+use bowline::change::{Change, markdown};
 use bowline::estate::Estate;
 use bowline::plan::{Plan, SourceReport};
 
@@ -135,5 +135,3 @@ fn readable(text: &str) -> String {
     text
 }
 
-/// Re-exported for the verbs that show a slot.
-pub use body::span_of;
