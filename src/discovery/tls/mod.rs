@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub use connect::{Connect, Direct};
 pub use endpoint::Endpoint;
@@ -45,6 +46,9 @@ use verify::Authorities;
 
 /// How long one endpoint may take, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long all endpoints together may take: within what a source may take by default (60 s), so that the ones that answered are
+/// not lost for those that do not.
+const DEADLINE: Duration = Duration::from_secs(55);
 /// How many endpoints are asked at once.
 const AT_ONCE: usize = 16;
 /// How many problems an error names; the rest are counted.
@@ -58,6 +62,7 @@ pub struct TlsSource {
     root: PathBuf,
     connector: Arc<dyn Connect>,
     timeout: Duration,
+    deadline: Duration,
 }
 
 /// What is wrong, and whether it leaves a gap in the answer.
@@ -86,13 +91,19 @@ impl TlsSource {
     /// A source that looks at the endpoints of `spec` and of the certificate policies, and at the files of `spec` below
     /// `root`.
     pub fn new(name: Text, spec: Spec, endpoints_of_policies: Vec<Text>, root: PathBuf, connector: Arc<dyn Connect>) -> Self {
-        Self { name, spec, endpoints_of_policies, root, connector, timeout: TIMEOUT }
+        Self { name, spec, endpoints_of_policies, root, connector, timeout: TIMEOUT, deadline: DEADLINE }
     }
 
     /// The same with another time for each endpoint. Default: 10 s.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// The same with another time for all endpoints together; what was not asked by then is named. Default: 55 s.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Every endpoint once, by its normal form.
@@ -109,8 +120,11 @@ impl TlsSource {
         endpoints
     }
 
-    /// Asks the endpoints side by side.
+    /// Asks the endpoints side by side, until the deadline.
     async fn ask(&self, endpoints: Vec<Endpoint>) -> BTreeMap<Endpoint, Result<Shown, String>> {
+        let deadline = Instant::now() + self.deadline;
+        let late = || Err(format!("no answer within the {} s for all endpoints", self.deadline.as_secs_f64()));
+        let mut shown: BTreeMap<_, _> = endpoints.iter().map(|endpoint| (endpoint.clone(), late())).collect();
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         for endpoint in endpoints {
@@ -121,8 +135,7 @@ impl TlsSource {
                 (endpoint, shown.unwrap_or_else(|_| Err(format!("no answer within {} s", timeout.as_secs_f64()))))
             });
         }
-        let mut shown = BTreeMap::new();
-        while let Some(done) = tasks.join_next().await {
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
             if let Ok((endpoint, result)) = done {
                 shown.insert(endpoint, result);
             }
@@ -142,9 +155,6 @@ impl Source for TlsSource {
         let endpoints = self.endpoints(&mut problems);
         let asked = endpoints.len();
         let shown = self.ask(endpoints).await;
-        if shown.len() < asked {
-            problems.gap(format!("{} endpoints were not asked", asked - shown.len()));
-        }
         let (spec, root) = (self.spec.clone(), self.root.clone());
         let read = tokio::task::spawn_blocking(move || {
             let items = observations(&spec, &root, shown, now, &mut problems);
@@ -182,7 +192,9 @@ fn observations(
     }
     if let Some(root) = &root {
         let (files, errors) = root.files(&spec.files);
-        errors.into_iter().for_each(|error| problems.gap(error));
+        for error in errors {
+            problems.gap(error);
+        }
         for file in files {
             match root.read(&file).and_then(|bytes| of_file(&file, &bytes)) {
                 Ok(item) => items.extend(item),
