@@ -71,7 +71,9 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
                 eprintln!("left {path} as it is in the working tree: it was changed in the same moment");
             }
             let commit = approval.commit.as_ref().map(|commit| format!(" as {}", commit.chars().take(10).collect::<String>())).unwrap_or_default();
-            options.print(&approval, |_| format!("approved {key}: merged into {}{commit}\nNext: `bowline reconcile` closes it once discovery shows the drift gone.\n", approval.branch))?;
+            options.print(&approval, |_| {
+                format!("approved {key}: merged into {}{commit}\nNext: `bowline reconcile` closes it once discovery shows the drift gone.\n", approval.branch)
+            })?;
             Ok(Outcome::Done)
         }
         Verb::Reject { key, reason, estate } => {
@@ -116,7 +118,8 @@ fn find(forge: &Local, key: &str) -> Result<Request, Failure> {
         0 => forge.request(key).map_err(failure),
         many => {
             let keys: Vec<&Text> = candidates.iter().map(Request::key).collect();
-            Err(Failure::new(format!("{many} change requests begin with `{key}`")).hint(format!("name one: {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))))
+            Err(Failure::new(format!("{many} change requests begin with `{key}`"))
+                .hint(format!("name one: {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))))
         }
     }
 }

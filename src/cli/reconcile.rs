@@ -45,7 +45,9 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     options.print(&whole, |style| format!("{}{}", sources(style, &plan), text(style, &settled, true)))?;
     match settled.failed.len() {
         0 => Ok(Outcome::Done),
-        failed => Err(Failure::new(format!("{} could not be taken; the others were", count(failed, "step"))).hint("run it again once the reason above is gone")),
+        failed => {
+            Err(Failure::new(format!("{} could not be taken; the others were", count(failed, "step"))).hint("run it again once the reason above is gone"))
+        }
     }
 }
 
@@ -56,7 +58,9 @@ async fn confirm(options: &Options, session: &mut Session, sources: &[Text]) -> 
             return Err(Failure::new(format!("no source has the name `{name}`")).hint("`bowline plan` lists the sources"));
         };
         if !answer.complete {
-            return Err(Failure::new(format!("the answer of `{name}` is not complete, so there is nothing to confirm")).hint("`bowline plan` says why it is not"));
+            return Err(
+                Failure::new(format!("the answer of `{name}` is not complete, so there is nothing to confirm")).hint("`bowline plan` says why it is not")
+            );
         }
         let items = answer.items.len() as u64;
         session.store(options).await?.confirm(&session.store_key, name, items).await?;
@@ -95,7 +99,8 @@ fn forge(session: &Session) -> Result<Local, Failure> {
     if let Some(forge) = &session.estate.spec.forge {
         let other = [("github", forge.github.is_some()), ("gitea", forge.gitea.is_some())].into_iter().find(|(_, given)| *given);
         if let Some((name, _)) = other {
-            return Err(Failure::new(format!("the forge `{name}` is not supported by this version")).hint("leave `spec.forge` out, or set `forge: {local: {}}`, to have change requests as branches of the estate's own repository"));
+            return Err(Failure::new(format!("the forge `{name}` is not supported by this version"))
+                .hint("leave `spec.forge` out, or set `forge: {local: {}}`, to have change requests as branches of the estate's own repository"));
         }
     }
     let Some(at) = &session.at else {
@@ -114,7 +119,9 @@ fn forge(session: &Session) -> Result<Local, Failure> {
 
 /// Records what complete, unheld answers said. The store is history only: that it cannot be written is a warning.
 async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) {
-    let held = |answer: &&Answer| plan.findings.iter().any(|finding| finding.kind == FindingKind::MassAbsence && finding.item == answer.source && !confirmed.contains(&answer.source));
+    let held = |answer: &&Answer| {
+        plan.findings.iter().any(|finding| finding.kind == FindingKind::MassAbsence && finding.item == answer.source && !confirmed.contains(&answer.source))
+    };
     let answers: Vec<&Answer> = session.discovered.answers.iter().filter(|answer| !held(answer)).collect();
     let recorded = async { Ok::<_, Failure>(session.store(options).await?.record(&session.store_key, &answers, session.now).await?) };
     if let Err(error) = recorded.await {

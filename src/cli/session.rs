@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bowline::access::Access;
-use bowline::api::estate::Git;
 use bowline::api::Text;
+use bowline::api::estate::Git;
 use bowline::credentials::Credentials;
-use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::reach::Reach;
+use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Discovered, History};
 use bowline::estate::{Estate, directory, git, load};
 use bowline::plan::Plan;

@@ -129,9 +129,10 @@ pub fn markdown_on_terminal(style: Style, title: &str, body: &str) -> String {
 /// What is markup for a forge only, taken out: entities and escapes, which the terminal's renderer does not know.
 fn readable(text: &str) -> String {
     let mut text = text.to_owned();
-    for (entity, character) in [("&#64;", "@"), ("&#58;", ":"), ("&#46;", "."), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("\\_", "_"), ("\\#", "#"), ("\\[", "["), ("\\]", "]")] {
+    for (entity, character) in
+        [("&#64;", "@"), ("&#58;", ":"), ("&#46;", "."), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("\\_", "_"), ("\\#", "#"), ("\\[", "["), ("\\]", "]")]
+    {
         text = text.replace(entity, character);
     }
     text
 }
-
