@@ -57,6 +57,11 @@ pub struct YamlError {
     pub hint: Option<String>,
 }
 
+/// Whether a plain scalar of this spelling is read as text.
+pub fn is_plain_text(text: &str) -> bool {
+    scalar::resolve(text) == scalar::Resolved::Text
+}
+
 /// Reads a document as a tree.
 pub fn parse<'a>(document: &RawDocument<'a>, limits: &Limits) -> Result<Node<'a>, YamlError> {
     let in_file = |mut error: YamlError| {

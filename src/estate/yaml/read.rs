@@ -279,7 +279,6 @@ fn merge<'a>(node: &mut Node<'a>, merged: Vec<Node<'a>>) -> Step {
     let mut sources = Vec::new();
     for source in merged {
         match source.value {
-            NodeValue::Map(_) => sources.push(source),
             NodeValue::List(list) => sources.extend(list),
             _ => sources.push(source),
         }

@@ -1,3 +1,5 @@
+#![allow(clippy::format_push_string, clippy::format_collect)] // the plainest way to long texts
+
 use super::super::{RawDocument, documents, parse};
 use super::*;
 
