@@ -16,7 +16,7 @@ use crate::estate::{Class, Declared, Estate, Origin, Severity};
 
 /// How many names are looked at for hints in one check, so that an estate of nothing but mistakes is checked in
 /// bounded time.
-const LOOKED_AT: usize = 3_000_000;
+const LOOKED_AT: usize = 500_000;
 
 /// Every problem between the documents of an estate.
 pub(super) fn problems(estate: &Estate, classes: &[Declared<CIClassSpec>]) -> Vec<Problem> {
@@ -204,8 +204,10 @@ impl<'a> Across<'a> {
         }
         let Some(needs) = group.needs else { return };
         if needs == 0 || needs as usize > members {
-            let message = format!("`needs` is {needs}, and the group `{}` has {members} members", group.name);
-            let hint = format!("write how many of them must work: 1 to {members}");
+            let (members, range) =
+                if members == 1 { ("1 member".to_owned(), "1".to_owned()) } else { (format!("{members} members"), format!("1 to {members}")) };
+            let message = format!("`needs` is {needs}, and the group `{}` has {members}", group.name);
+            let hint = format!("write how many of them must work: {range}");
             self.error(service.origin, Mistake::at(&format!("spec.groups.{place}.needs"), "group-needs", message).hint(hint));
         }
     }
@@ -281,7 +283,7 @@ impl<'a> Across<'a> {
             self.part(origin, &at("owners"), "owner", &selector.owners, &known.owners);
             for (label, values) in &selector.labels {
                 match known.labels.get(&**label) {
-                    Some(of_label) => self.part(origin, &at(&format!("labels.{label}")), &format!("value of the label `{label}`"), values, of_label),
+                    Some(of_label) => self.part(origin, &at(&format!("labels.{label}")), &format!("label `{label}` with the value"), values, of_label),
                     None => self.part(origin, &at("labels"), "label", std::slice::from_ref(label), &known.labels.keys().copied().collect()),
                 }
             }

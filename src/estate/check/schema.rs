@@ -58,9 +58,12 @@ impl Compiled {
     pub fn new(schema: Json) -> Result<Self, String> {
         let options = jsonschema::draft202012::options().with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES));
         let validator = options.build(&schema).map_err(|error| {
-            let place = error.instance_path().as_str().to_owned();
-            let at = if place.is_empty() { String::new() } else { format!(" at `{}`", place.trim_start_matches('/').replace('/', ".")) };
-            format!("this is not a JSON Schema{at}: {error}")
+            let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
+            let at = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
+            match error.kind() {
+                Broken::Referencing(_) => format!("this JSON Schema refers{at} to something outside itself, which is never read"),
+                _ => format!("this is not a JSON Schema{at}: {error}"),
+            }
         })?;
         Ok(Self { schema, validator })
     }
