@@ -1,5 +1,8 @@
 //! Sources: files of facts with all that can be wrong with them, and asking many sources side by side.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
+use std::fmt::Write;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,14 +106,17 @@ async fn a_row_is_a_map_of_texts() {
 
 #[tokio::test]
 async fn the_order_of_a_large_file_is_kept_over_blocks_and_threads() {
-    let lines: String = (0..60_000).map(|number| format!("{{\"id\": \"{number:06}\", \"filler\": \"{}\"}}\n", "x".repeat(150))).collect();
+    let mut lines = String::new();
+    for number in 0..60_000 {
+        let _ = writeln!(lines, "{{\"id\": \"{number:06}\", \"filler\": \"{}\"}}", "x".repeat(150));
+    }
     assert!(lines.len() > 8 << 20, "more than one block");
     let answer = read("a.ndjson", &lines).await;
     assert!(answer.complete && answer.items.len() == 60_000 && answer.items.is_sorted_by(|one, other| one.key < other.key));
     let array = format!("[{}]", lines.trim_end().replace('\n', ","));
     assert_eq!(read("a.json", &array).await.items, answer.items);
-    let rows: String = (0..20_000).map(|number| format!("{number:06},n\n")).collect();
-    let answer = read("a.csv", format!("id,name\n{rows}")).await;
+    let rows: Vec<String> = (0..20_000).map(|number| format!("{number:06},n")).collect();
+    let answer = read("a.csv", format!("id,name\n{}", rows.join("\n"))).await;
     assert!(answer.complete && answer.items.len() == 20_000 && answer.items.is_sorted_by(|one, other| one.key < other.key));
 }
 
@@ -179,6 +185,40 @@ async fn an_error_body_instead_of_facts_is_not_an_empty_answer() {
     incomplete(&answer, "not valid JSON (expected value, at line 1)", &[]);
 }
 
+/// A file without an end.
+struct Endless;
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let lines = b"{}\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
+        let count = buffer.len().min(lines.len());
+        buffer[..count].copy_from_slice(&lines[..count]);
+        Ok(count)
+    }
+}
+
+/// A file whose reading fails after its first line.
+struct Failing(bool);
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if std::mem::replace(&mut self.0, true) {
+            return Err(std::io::ErrorKind::ConnectionReset.into());
+        }
+        buffer[..12].copy_from_slice(b"{\"id\": \"a\"}\n");
+        Ok(12)
+    }
+}
+
+/// Opens one of the two.
+struct Opened;
+
+impl Files for Opened {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send>, String> {
+        Ok(if path.starts_with("endless") { Box::new(Endless) } else { Box::new(Failing(false)) })
+    }
+}
+
 #[tokio::test]
 async fn a_deep_or_huge_document_is_an_error_and_no_crash() {
     let deep = "[".repeat(1_000_000);
@@ -186,31 +226,6 @@ async fn a_deep_or_huge_document_is_an_error_and_no_crash() {
     assert!(!read("a.ndjson", &deep).await.complete);
     let closed = format!("[{}1{}]", "[".repeat(500), "]".repeat(500));
     assert_eq!(read("a.json", &closed).await.error.as_deref(), Some("item 1: not valid JSON (recursion limit exceeded, at column 128)"));
-    struct Endless;
-    impl Read for Endless {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let lines = b"{}\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
-            let count = buffer.len().min(lines.len());
-            buffer[..count].copy_from_slice(&lines[..count]);
-            Ok(count)
-        }
-    }
-    struct Failing(bool);
-    impl Read for Failing {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            if std::mem::replace(&mut self.0, true) {
-                return Err(std::io::ErrorKind::ConnectionReset.into());
-            }
-            buffer[..12].copy_from_slice(b"{\"id\": \"a\"}\n");
-            Ok(12)
-        }
-    }
-    struct Opened;
-    impl Files for Opened {
-        fn open(&self, path: &str) -> Result<Box<dyn Read + Send>, String> {
-            Ok(if path.starts_with("endless") { Box::new(Endless) } else { Box::new(Failing(false)) })
-        }
-    }
     let answer = observe(&spec("failing.ndjson"), Arc::new(Opened)).await;
     assert_eq!((answer.complete, answer.error.as_deref()), (false, Some("the file could not be read to its end: connection reset")));
     // The endless file is given up by the time-out; what reads it notices.

@@ -1,5 +1,7 @@
 //! Mappings: what an expression gives, that its two ways of being run agree, and that none runs for ever.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 

@@ -21,9 +21,9 @@ use crate::api::{DiscoverySourceSpec, Text};
 use crate::estate::{Declared, Estate};
 
 /// How long an answer may take where the source does not say.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest that a source may say.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A source and how long its answer may take.
 #[derive(Clone)]
@@ -108,7 +108,7 @@ pub async fn ask_all(sources: Vec<Asked>, limits: &Limits, now: Timestamp, progr
     let mut stoppable = true;
     loop {
         if *stop.borrow() {
-            asking.give_up(waiting);
+            asking.give_up(&waiting);
             break;
         }
         while asking.running.len() < limits.at_once.max(1)
@@ -179,7 +179,7 @@ impl Asking<'_> {
     }
 
     /// Gives up everything.
-    fn give_up(&mut self, waiting: VecDeque<Asked>) {
+    fn give_up(&mut self, waiting: &VecDeque<Asked>) {
         let running = std::mem::take(&mut self.running).into_values().map(|running| {
             running.task.abort();
             running.name

@@ -84,7 +84,11 @@ impl Direct {
     pub fn run(&self, item: &Node<'_>) -> Result<Option<Value>, String> {
         match self {
             Direct::Literal(value) => Ok(Some(value.clone())),
-            Direct::Path(steps) => Ok(walk(steps, item)?.map(|found| found.map_or(Value::Null, Node::to_value))),
+            Direct::Path(steps) => Ok(match walk(steps, item)? {
+                Reached::Node(node) => Some(node.to_value()),
+                Reached::Missing => Some(Value::Null),
+                Reached::Nothing => None,
+            }),
             Direct::Text(pieces) => write(pieces, item),
             Direct::List(list) => {
                 let values = list.iter().filter_map(|inner| inner.run(item).transpose()).collect::<Result<Vec<_>, _>>()?;
@@ -99,21 +103,30 @@ impl Direct {
     }
 }
 
-/// Where a path leads: nothing at all, or a node, or null where a part of it is missing.
-pub(super) fn walk<'n, 'a>(steps: &[Step], item: &'n Node<'a>) -> Result<Option<Option<&'n Node<'a>>>, String> {
+/// Where a path leads.
+enum Reached<'n, 'a> {
+    /// To a node.
+    Node(&'n Node<'a>),
+    /// To null, since a part of it is missing.
+    Missing,
+    /// To nothing at all: an optional step into a value of the wrong kind.
+    Nothing,
+}
+
+fn walk<'n, 'a>(steps: &[Step], item: &'n Node<'a>) -> Result<Reached<'n, 'a>, String> {
     let mut at = Some(item);
     for step in steps {
-        let Some(node) = at else { return Ok(Some(None)) };
+        let Some(node) = at else { return Ok(Reached::Missing) };
         at = match (step, node) {
             (_, Node::Null) => None,
             (Step::Name(name, _), Node::Map(_)) => node.member(name),
             (Step::Place(place, _), Node::List(list)) => in_list(*place, list.len()).and_then(|place| list.get(place)),
-            (Step::Name(_, true) | Step::Place(_, true), _) => return Ok(None),
+            (Step::Name(_, true) | Step::Place(_, true), _) => return Ok(Reached::Nothing),
             (Step::Name(name, false), _) => return Err(no_such_step(node.kind(), &format_args!("`{}`", shortened(name)))),
             (Step::Place(place, false), _) => return Err(no_such_step(node.kind(), place)),
         };
     }
-    Ok(Some(at))
+    Ok(at.map_or(Reached::Missing, Reached::Node))
 }
 
 /// The place in a list of this length; negative ones count from the end.
@@ -161,12 +174,12 @@ fn write(pieces: &[Piece], item: &Node<'_>) -> Result<Option<Value>, String> {
 fn append(inner: &Direct, item: &Node<'_>, text: &mut String) -> Result<bool, String> {
     if let Direct::Path(steps) = inner {
         match walk(steps, item)? {
-            None => return Ok(false),
-            Some(Some(Node::Text(found))) => {
+            Reached::Nothing => return Ok(false),
+            Reached::Node(Node::Text(found)) => {
                 text.push_str(found);
                 return Ok(true);
             }
-            Some(Some(Node::Number(number))) => {
+            Reached::Node(Node::Number(number)) => {
                 let _ = write!(text, "{number}");
                 return Ok(true);
             }
