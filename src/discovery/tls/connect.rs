@@ -13,7 +13,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::Endpoint;
-use crate::access::{Access, AccessError};
 
 /// Opens connections. Whoever gives one decides which addresses may be reached (rule 8).
 #[async_trait]
@@ -31,16 +30,6 @@ pub struct Direct;
 impl Connect for Direct {
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
         TcpStream::connect((host, port)).await.map_err(|error| reason(&error))
-    }
-}
-
-#[async_trait]
-impl Connect for Access {
-    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
-        Access::connect(self, host, port).await.map_err(|error| match error {
-            AccessError::Unreachable { reason, .. } => reason,
-            error => error.to_string(),
-        })
     }
 }
 
