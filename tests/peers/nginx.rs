@@ -62,7 +62,7 @@ impl GitServer {
 
 fn settings(folder: &Path, state: &Path, backend: &Path, [port, strict, plain]: [u16; 3]) -> String {
     let (folder, state, backend) = (folder.display(), state.display(), backend.display());
-    let temporary: String = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"].iter().map(|name| format!("{name}_temp_path {state}/{name};\n")).collect();
+    let temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {state}/{name};")).join("\n");
     let serve = format!(
         "fastcgi_pass unix:{state}/fcgi.sock;
         fastcgi_param SCRIPT_FILENAME {backend};

@@ -50,6 +50,13 @@ impl Sshd {
             super::skip(&format!("sshd does not start: {}", std::fs::read_to_string(state.join("sshd.log")).unwrap_or_default()));
             return None;
         }
+        // An account without a shell, for one, is let in by nobody.
+        let mut probe = Command::new("ssh");
+        probe.args(["-F", "none", "-o", "BatchMode=yes", "-o", &format!("UserKnownHostsFile=\"{}\"", known_hosts.display()), "-i"]).arg(state.join("id"));
+        if output(probe.args(["-p", &port.to_string(), &format!("{account}@127.0.0.1"), "true"])).is_none() {
+            super::skip(&format!("sshd does not let `{account}` in"));
+            return None;
+        }
         Some(Self { port, account, key: state.join("id"), known_hosts, _process: process })
     }
 }
