@@ -95,7 +95,8 @@ pub struct Unreadable {
     pub kind: Option<Kind>,
     /// Its name, if that could be read.
     pub name: Option<Text>,
-    /// Where it stands. Its text tells whether it speaks of an identifier or a name.
+    /// Where it stands. Its text tells whether it speaks of an identifier or a name; of no length, the whole file could
+    /// not be read.
     pub origin: Origin,
 }
 
@@ -116,9 +117,11 @@ impl Estate {
         self.files.get(origin.file as usize).and_then(|file| file.text.get(start..start + origin.length as usize)).unwrap_or_default()
     }
 
-    /// Whether a document that could not be read speaks of `word`: then nothing is concluded about it.
+    /// Whether a document that could not be read speaks of `word`: then nothing is concluded about it. A file of which
+    /// not even the text could be read (its document has no length) may speak of anything.
     pub fn unreadable_mentions(&self, word: &str) -> bool {
-        !word.is_empty() && self.unreadable.iter().any(|document| self.text(document.origin).contains(word))
+        let mentions = |document: &Unreadable| document.origin.length == 0 || self.text(document.origin).contains(word);
+        !word.is_empty() && self.unreadable.iter().any(mentions)
     }
 
     /// The place of the value at `path` of a document (`spec.attributes.memory`), or of the nearest value above it.

@@ -1,0 +1,271 @@
+//! What is wrong with one document, seen alone.
+
+use std::sync::LazyLock;
+
+use serde_json::Value as Json;
+
+use super::schema::{Compiled, Mistake, short, shown, steps};
+use crate::api::certificate_policy::MaxValidity;
+use crate::api::shared::ShareOrPeriod;
+use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
+
+/// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
+const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
+
+impl Mistake {
+    /// Whether the document can no longer be taken as said.
+    pub(crate) fn takes_out(&self) -> bool {
+        !STAYS.contains(&self.code)
+    }
+}
+
+/// The schema of each kind, compiled when first needed.
+static SCHEMAS: [LazyLock<Option<Compiled>>; 8] = [
+    LazyLock::new(|| compiled(Kind::Estate)),
+    LazyLock::new(|| compiled(Kind::ConfigurationItem)),
+    LazyLock::new(|| compiled(Kind::CIClass)),
+    LazyLock::new(|| compiled(Kind::ServiceMap)),
+    LazyLock::new(|| compiled(Kind::CertificatePolicy)),
+    LazyLock::new(|| compiled(Kind::PatchWindow)),
+    LazyLock::new(|| compiled(Kind::DiscoverySource)),
+    LazyLock::new(|| compiled(Kind::ChangeRequest)),
+];
+
+fn compiled(kind: Kind) -> Option<Compiled> {
+    Compiled::new(serde_json::to_value(definitions::schema(kind)).ok()?).ok()
+}
+
+/// Every mistake of shape in a document that could not be read as its kind.
+pub(crate) fn mistakes_of_shape(kind: Kind, document: &Json) -> Vec<Mistake> {
+    let Some(schema) = Kind::ALL.iter().position(|known| *known == kind).and_then(|place| SCHEMAS.get(place)?.as_ref()) else { return Vec::new() };
+    let texts = mistakes_of_text(kind, document);
+    let mut mistakes = schema.mistakes(document, &|_| false);
+    // What a table of texts says about a value is plainer than what the schema says of its form.
+    mistakes.retain(|mistake| !texts.iter().any(|text| text.path == mistake.path));
+    mistakes.extend(texts);
+    mistakes
+}
+
+/// A text of which a schema cannot say what is in it, and who can.
+type Reads = fn(&str) -> Result<(), String>;
+
+fn reads<T: std::str::FromStr<Err = String>>(text: &str) -> Result<(), String> {
+    text.parse::<T>().map(|_| ())
+}
+
+const TEXTS: [(Kind, &str, &str, Reads); 12] = [
+    (Kind::Estate, "spec.timeZone", "bad-zone", reads::<Zone>),
+    (Kind::Estate, "spec.interval", "bad-duration", reads::<Period>),
+    (Kind::Estate, "spec.changes.rejectedFor", "bad-duration", reads::<Period>),
+    (Kind::Estate, "spec.safety.massAbsence", "bad-percentage", reads::<Percent>),
+    (Kind::CertificatePolicy, "spec.maxValidity", "bad-duration", reads::<MaxValidity>),
+    (Kind::CertificatePolicy, "spec.renewBefore", "bad-duration", reads::<ShareOrPeriod>),
+    (Kind::PatchWindow, "spec.timeZone", "bad-zone", reads::<Zone>),
+    (Kind::PatchWindow, "spec.duration", "bad-duration", reads::<Period>),
+    (Kind::PatchWindow, "spec.leadTime", "bad-duration", reads::<Period>),
+    (Kind::DiscoverySource, "spec.interval", "bad-duration", reads::<Period>),
+    (Kind::DiscoverySource, "spec.timeout", "bad-duration", reads::<Period>),
+    (Kind::DiscoverySource, "spec.staleAfter", "bad-duration", reads::<Period>),
+];
+
+fn mistakes_of_text(kind: Kind, document: &Json) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (_, path, code, reads) in TEXTS.into_iter().filter(|(of, ..)| *of == kind) {
+        let value = path.split('.').try_fold(document, |value, step| value.get(step));
+        match value {
+            Some(Json::String(text)) => {
+                if let Err(said) = reads(text) {
+                    let (message, hint) = said.split_once("; ").map_or((said.as_str(), None), |(message, hint)| (message, Some(hint.to_owned())));
+                    mistakes.push(Mistake::at(path, code, message).hint(hint));
+                }
+            }
+            Some(number @ Json::Number(_)) if code == "bad-duration" => {
+                let hint = "write it with its unit, for example 4h, 30d or PT4H".to_owned();
+                let name = path.rsplit('.').next().unwrap_or_default();
+                mistakes.push(Mistake::at(path, code, format!("`{name}` must be a duration, found {}", shown(number))).hint(hint));
+            }
+            _ => (),
+        }
+    }
+    mistakes
+}
+
+/// What is wrong with an estate's document that its shape allows.
+pub(crate) fn estate(spec: &EstateSpec) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if let Some(forge) = &spec.forge {
+        let given: Vec<&str> = [("local", forge.local.is_some()), ("github", forge.github.is_some()), ("gitea", forge.gitea.is_some())]
+            .into_iter()
+            .filter_map(|(name, given)| given.then_some(name))
+            .collect();
+        mistakes.extend(exactly_one("spec.forge", "forge-kind", &given, "local, github, gitea"));
+    }
+    if let Some(path) = spec.git.as_ref().and_then(|git| git.path.as_deref()) {
+        mistakes.extend(outside_root("spec.git.path", path));
+    }
+    mistakes
+}
+
+/// What is wrong with a source that its shape allows.
+pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
+    let given: Vec<&str> = [("file", spec.file.is_some()), ("host", spec.host.is_some()), ("tls", spec.tls.is_some())]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect();
+    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &given, "file, host, tls").into_iter().collect();
+    if let Some(file) = &spec.file {
+        mistakes.extend(outside_root("spec.file.path", &file.path));
+        if file.path.trim().is_empty() {
+            mistakes.push(Mistake::at("spec.file.path", "missing-field", "`path` is empty").hint("name a file below the estate's root".to_owned()));
+        }
+    }
+    if let Some(tls) = &spec.tls {
+        mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| outside_root(&format!("spec.tls.files.{place}"), path)));
+        mistakes.extend(tls.authorities.iter().filter_map(|path| outside_root("spec.tls.authorities", path)));
+    }
+    mistakes.extend(expressions(spec));
+    mistakes
+}
+
+/// Compiles a jq expression: the byte at which it is wrong, and why. Set to `discovery::mapping::check` where that is there.
+const CHECK_JQ: fn(&str) -> Result<(), (usize, String)> = |_| Ok(());
+
+fn expressions(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
+    let mut all: Vec<(Vec<String>, &str)> = spec.items.iter().map(|text| (steps("spec.items"), &**text)).collect();
+    if let Some(map) = &spec.map {
+        let single = [("class", &map.class), ("key", &map.key), ("name", &map.name), ("owner", &map.owner), ("relations", &map.relations)];
+        all.extend(single.into_iter().filter_map(|(name, text)| Some((steps(&format!("spec.map.{name}")), &**text.as_ref()?))));
+        for (part, table) in [("identifiers", &map.identifiers), ("attributes", &map.attributes), ("labels", &map.labels)] {
+            all.extend(table.iter().map(|(name, text)| (["spec", "map", part, name].map(str::to_owned).to_vec(), &**text)));
+        }
+    }
+    let wrong = all.into_iter().filter_map(|(path, text)| CHECK_JQ(text).err().map(|(at, why)| (path, text, at, why)));
+    wrong
+        .map(|(path, text, at, why)| {
+            let hint = text.get(at..).filter(|rest| !rest.is_empty()).map(|rest| format!("look at `{}`", short(rest)));
+            Mistake { path, on_name: false, code: "bad-jq", message: format!("this jq cannot be read: {why}"), hint }
+        })
+        .collect()
+}
+
+fn exactly_one(path: &str, code: &'static str, given: &[&str], known: &str) -> Option<Mistake> {
+    match given {
+        [_] => None,
+        [] => Some(Mistake::at(path, code, format!("exactly one of {known} must be given, found none"))),
+        [..] => {
+            Some(Mistake::at(path, code, format!("exactly one of {known} must be given, found {}", given.join(" and "))).hint("remove all but one".to_owned()))
+        }
+    }
+}
+
+/// A declared path that could lead out of the estate's root.
+fn outside_root(at: &str, path: &str) -> Option<Mistake> {
+    let absolute = path.starts_with(['/', '\\', '~']) || path.as_bytes().get(1) == Some(&b':');
+    let why = if absolute {
+        "is absolute"
+    } else if path.split(['/', '\\']).any(|step| step == "..") {
+        "leads upwards"
+    } else if path.contains('\0') {
+        "holds a character that no path may hold"
+    } else {
+        return None;
+    };
+    Some(Mistake::at(at, "path-outside-root", format!("the path `{}` {why}", short(path))).hint("name a path below the estate's root, without `..`".to_owned()))
+}
+
+/// What is wrong with the times of a window.
+pub(crate) fn window(spec: &PatchWindowSpec) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut time = |path: String, text: &str| {
+        if !is_time(text) {
+            let message = format!("`{}` is not a time", short(text));
+            let hint = "write for example 2026-01-04T02:00:00, which is local to the window's zone, or with an offset 2026-01-04T02:00:00+01:00";
+            mistakes.push(Mistake::at(&path, "bad-schedule", message).hint(hint.to_owned()));
+        }
+    };
+    time("spec.start".to_owned(), &spec.start);
+    for (name, times) in [("except", &spec.except), ("also", &spec.also)] {
+        times.iter().enumerate().for_each(|(place, text)| time(format!("spec.{name}.{place}"), text));
+    }
+    if let Some(why) = spec.recurrence.as_deref().and_then(bad_recurrence) {
+        let hint = "write a rule of RFC 5545, for example FREQ=WEEKLY;BYDAY=SU".to_owned();
+        mistakes.push(Mistake::at("spec.recurrence", "bad-schedule", format!("this recurrence cannot be read: {why}")).hint(hint));
+    }
+    mistakes
+}
+
+/// A local date with or without a time, or a time with an offset or a zone of its own.
+fn is_time(text: &str) -> bool {
+    text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::Zoned>().is_ok()
+}
+
+fn bad_recurrence(text: &str) -> Option<String> {
+    const LONGEST: usize = 1000;
+    if text.len() > LONGEST {
+        return Some(format!("it has more than {LONGEST} characters"));
+    }
+    text.trim_start_matches("RRULE:").parse::<rrule::RRule<rrule::Unvalidated>>().err().map(|error| error.to_string())
+}
+
+/// What is wrong with the times of a change request.
+pub(crate) fn request(spec: &ChangeRequestSpec) -> Vec<Mistake> {
+    let times = spec.schedule.iter().flat_map(|schedule| [("spec.schedule.start", &schedule.start), ("spec.schedule.end", &schedule.end)]);
+    let wrong = times.filter(|(_, text)| text.parse::<jiff::Zoned>().is_err() && text.parse::<jiff::Timestamp>().is_err());
+    wrong
+        .map(|(path, text)| {
+            let hint = "write it with offset and zone, for example 2026-11-29T02:00:00+01:00[Europe/Zurich]".to_owned();
+            Mistake::at(path, "bad-schedule", format!("`{}` is not an instant", short(text))).hint(hint)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(mistakes: &[Mistake]) -> Vec<(String, &'static str)> {
+        mistakes.iter().map(|mistake| (mistake.path.join("."), mistake.code)).collect()
+    }
+
+    #[test]
+    fn a_schedule_that_cannot_be_read_is_told_part_by_part() {
+        let spec = |yaml: &str| window(&serde_yaml::from_str::<PatchWindowSpec>(yaml).unwrap());
+        let good = "{selector: {all: true}, start: 2026-01-04T02:00:00, duration: 4h, recurrence: FREQ=WEEKLY;BYDAY=SU, except: [2026-12-27], also: ['2026-12-29T02:00:00+01:00']}";
+        assert_eq!(spec(good), []);
+        let bad = "{selector: {all: true}, start: next sunday, duration: 4h, recurrence: FREQ=FORTNIGHTLY, except: [2026-02-30], also: [2026-12-29T25:00:00]}";
+        let expected = ["spec.start", "spec.except.0", "spec.also.0", "spec.recurrence"];
+        assert_eq!(codes(&spec(bad)).iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), expected);
+        assert!(spec(bad).iter().all(|mistake| mistake.code == "bad-schedule" && !mistake.takes_out()));
+    }
+
+    #[test]
+    fn a_source_has_exactly_one_kind_and_stays_below_the_root() {
+        let of = |yaml: &str| codes(&source(&serde_yaml::from_str(yaml).unwrap()));
+        assert_eq!(of("{file: {path: observed/a.json}}"), []);
+        assert_eq!(of("{}"), [("spec".to_owned(), "source-kind")]);
+        assert_eq!(of("{host: {}, tls: {}}"), [("spec".to_owned(), "source-kind")]);
+        for path in ["../../etc/passwd", "/etc/passwd", "a/../../b", "..", "C:\\x", "a\\..\\..\\b", "~/x"] {
+            let yaml = serde_json::json!({"file": {"path": path}}).to_string();
+            assert_eq!(of(&yaml), [("spec.file.path".to_owned(), "path-outside-root")], "{path}");
+        }
+        assert_eq!(of("{tls: {files: [a.pem, ../b.pem], authorities: /c.pem}}").len(), 2);
+        assert_eq!(of("{file: {path: a..b/c}}"), []);
+    }
+
+    #[test]
+    fn every_text_of_a_document_is_tried() {
+        let document = serde_json::json!({"apiVersion": "bowline.dev/v1alpha1", "kind": "PatchWindow", "metadata": {"name": "w"},
+            "spec": {"selector": {"all": true}, "start": "2026-01-04T02:00:00", "duration": "four hours", "leadTime": 4, "timeZone": "Mars/Olympus"}});
+        let mut codes = codes(&mistakes_of_shape(Kind::PatchWindow, &document));
+        codes.sort();
+        assert_eq!(
+            codes,
+            [("spec.duration".to_owned(), "bad-duration"), ("spec.leadTime".to_owned(), "bad-duration"), ("spec.timeZone".to_owned(), "bad-zone")]
+        );
+    }
+
+    #[test]
+    fn every_kind_has_a_schema_that_compiles() {
+        assert!(Kind::ALL.into_iter().all(|kind| compiled(kind).is_some()));
+    }
+}

@@ -1,0 +1,449 @@
+//! `check`: every problem at once, each at its place; one bad document is an error on that document only; hostile input
+//! ends in a clear error.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use bowline::api::Kind;
+use bowline::estate::directory::{self, Limits};
+use bowline::estate::{Estate, SourceFile, load};
+
+fn estate(files: &[(&str, &str)]) -> Estate {
+    let files = files.iter().map(|(path, text)| SourceFile { path: (*path).into(), text: (*text).into() }).collect();
+    load::load(files, None, Vec::new())
+}
+
+fn of_folder(root: &Path) -> Estate {
+    let collected = directory::collect(root, &Limits::default()).unwrap();
+    load::load(collected.files, None, collected.diagnostics)
+}
+
+fn codes(estate: &Estate) -> Vec<&str> {
+    estate.diagnostics.iter().map(|diagnostic| &*diagnostic.code).collect()
+}
+
+/// Every diagnostic with the line that it is about and its offending text underlined.
+fn rendered(estate: &Estate) -> String {
+    let mut page = String::new();
+    for diagnostic in &estate.diagnostics {
+        let file = diagnostic.file.as_deref().unwrap_or("-");
+        writeln!(page, "{:?} {file}:{}:{} {}: {}", diagnostic.severity, diagnostic.line, diagnostic.column, diagnostic.code, diagnostic.message).unwrap();
+        let source = estate.files.iter().find(|source| &*source.path == file);
+        if let Some(line) = source.and_then(|source| source.text.lines().nth(diagnostic.line.checked_sub(1)? as usize)) {
+            writeln!(page, "  | {line}").unwrap();
+            writeln!(page, "  | {}{}", " ".repeat(diagnostic.column as usize - 1), "^".repeat(diagnostic.length.max(1) as usize)).unwrap();
+        }
+        if let Some(hint) = &diagnostic.hint {
+            writeln!(page, "  = {hint}").unwrap();
+        }
+    }
+    page
+}
+
+const ESTATE: &str = "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: harbour}\nspec: {}\n";
+
+const SETTINGS: &str = "\
+apiVersion: bowline.dev/v1alpha1
+kind: Estate
+metadata: {name: harbour}
+spec:
+  timeZone: Europe/Zürich
+  interval: 5 parsecs
+  forge: {local: {}, gitea: {repository: ops/estate}}
+  safety: {massAbsence: a fifth}
+  changes: {groupBy: [Owner, Servcie], maxOpen: -1}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItm
+metadata: {name: lost}
+spec: {class: server}
+---
+apiVersion: bowline.dev/v1beta9
+kind: ConfigurationItem
+metadata: {name: early}
+spec: {class: server, colour: red}
+---
+kind: ConfigurationItem
+metadata: {name: anonymous}
+spec: {class: server}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: Estate
+metadata: {name: forges}
+spec: {forge: {local: {}, gitea: {repository: ops/estate}}, git: {url: x, path: ../..}}
+";
+
+const ITEMS: &str = "\
+# A comment, so that nothing stands where it would by luck.
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: pay-db-01, labels: {env: prod}}
+spec:
+  class: virtual-machine
+  owner: team-payments
+  identifiers: {dns/fqdn: pay-db-01.example.com, netbox/virtual-machine: \"412\", serial/number: None}
+  attributes: {cpus: 4, adminPassword: hunter2}
+  relations:
+  - {type: RunsOn, to: pay-db-02}
+  - {type: RunsOn, to: pay-db-03}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: pay-db-02}
+spec:
+  class: virtual-machine
+  identifiers:
+    dns/fqdn: PAY-DB-01.example.com.
+    serial/number: None
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: pay-db-02}
+spec: {class: virtual-machine}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: typing, labels: {tier: 8}}
+spec:
+  class: virtual-machine
+  lifecyle: Operational
+  lifecycle: operational
+  identifiers: [dns/fqdn]
+  onDrift: {default: Adop, atributes: {memory: Enforce}}
+  relations: [{type: RunsOn}]
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: unknown}
+spec: {class: virtual-machin}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: schema}
+spec:
+  class: appliance
+  attributes:
+    cpus: \"four\"
+    size: huge
+    pin: hunter2
+    ports: [80, http]
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: torn}
+spec:
+  class: server
+  attributes: {cpus: 4
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ConfigurationItem
+metadata: {name: {{ .Values.name }}}
+spec: {class: server}
+";
+
+const CLASSES: &str = "\
+apiVersion: bowline.dev/v1alpha1
+kind: CIClass
+metadata: {name: appliance}
+spec:
+  attributes:
+    type: object
+    required: [vendor]
+    properties:
+      cpus: {type: integer, minimum: 1, x-bowline: {compare: Nubmer}}
+      size: {enum: [small, large], x-bowline: {lst: Set}}
+      pin: {type: integer, x-bowline: {sensitive: true}}
+      ports: {type: array, items: {type: integer}}
+  truth: [{sources: [vcentre]}]
+---
+apiVersion: bowline.dev/v1alpha1
+kind: CIClass
+metadata: {name: egg}
+spec: {extends: hen}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: CIClass
+metadata: {name: hen}
+spec: {extends: egg}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: CIClass
+metadata: {name: orphan}
+spec: {extends: servr}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: CIClass
+metadata: {name: outside}
+spec: {attributes: {properties: {a: {$ref: \"file:///etc/passwd\"}}}}
+";
+
+const SERVICES: &str = "\
+apiVersion: bowline.dev/v1alpha1
+kind: ServiceMap
+metadata: {name: payments}
+spec:
+  groups:
+  - {name: web, members: [pay-db-01, pay-db-1, service/identity], needs: 4}
+  - {name: none, members: [web], needs: 0}
+  dependencies:
+  - {from: payments, to: web}
+  - {from: web, to: identity}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ServiceMap
+metadata: {name: identity}
+spec:
+  dependencies:
+  - {from: identity, to: service/payments}
+  - {from: identity, to: service/paymnets}
+";
+
+const WINDOWS: &str = "\
+apiVersion: bowline.dev/v1alpha1
+kind: PatchWindow
+metadata: {name: nothing}
+spec: {selector: {}, start: 2026-01-04T02:00:00, duration: 4h}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: PatchWindow
+metadata: {name: nobody}
+spec:
+  selector:
+    items: [pay-db-1, 'pay-*', 'web-*']
+    classes: [database-server]
+    services: [payment]
+    owners: [team-payment]
+    labels: {env: [prd], tir: [data]}
+  start: sunday
+  duration: 4h
+  recurrence: FREQ=SOMETIMES
+  except: [2026-02-30]
+---
+apiVersion: bowline.dev/v1alpha1
+kind: PatchWindow
+metadata: {name: wrong}
+spec:
+  selector: {all: true}
+  start: 2026-01-04T02:00:00
+  duration: 4 moons
+  leadTime: -1d
+  timeZone: CET+1
+";
+
+const SOURCES: &str = "\
+apiVersion: bowline.dev/v1alpha1
+kind: DiscoverySource
+metadata: {name: two}
+spec: {file: {path: a.json}, host: {}}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: DiscoverySource
+metadata: {name: outside}
+spec:
+  file:
+    path: ../../etc/passwd
+    format: NdJson
+---
+apiVersion: bowline.dev/v1alpha1
+kind: DiscoverySource
+metadata: {name: upwards}
+spec: {tls: {files: [certs/*.pem, /etc/ssl/*.pem], authorities: ../ca.pem}}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: DiscoverySource
+metadata: {name: vcenter}
+spec: {host: {class: servr}, scope: {classes: [virtual-machin]}}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: CertificatePolicy
+metadata: {name: empty}
+spec: {maxValidity: Forever, tls: {verify: [Chain, Hostname]}}
+";
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_place_and_what_to_do() {
+    let estate = estate(&[
+        ("bowline.yaml", SETTINGS),
+        ("classes.yaml", CLASSES),
+        ("items.yaml", ITEMS),
+        ("services.yaml", SERVICES),
+        ("sources.yaml", SOURCES),
+        ("windows.yaml", WINDOWS),
+    ]);
+    let page = rendered(&estate);
+    assert!(!page.lines().filter(|line| !line.starts_with("  |")).any(|line| line.contains("hunter2")), "a message shows a secret");
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn one_bad_document_is_an_error_on_that_document_and_all_others_are_there() {
+    let good = |name: &str| format!("---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {{name: {name}}}\nspec: {{class: server}}\n");
+    let bad = "---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: bad}\nspec:\n  class: server\n   owner: x\n";
+    let text = format!("{}{bad}{}", good("first"), good("last"));
+    let estate = estate(&[("bowline.yaml", ESTATE), ("items.yaml", &text)]);
+    assert_eq!(estate.items.iter().map(|item| &*item.name).collect::<Vec<_>>(), ["first", "last"]);
+    assert_eq!(codes(&estate), ["yaml-syntax"]);
+    let unreadable = &estate.unreadable[0];
+    assert_eq!((unreadable.kind, unreadable.name.as_deref()), (Some(Kind::ConfigurationItem), Some("bad")));
+    assert!(estate.unreadable_mentions("bad") && !estate.unreadable_mentions("last"));
+    assert_eq!(estate.text(unreadable.origin), bad);
+}
+
+#[test]
+fn what_an_unreadable_document_may_declare_is_not_called_unknown() {
+    let items = "apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: a}\nspec: {class: server, relations: [{type: RunsOn, to: b}]}\n\
+                 ---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: b}\nspec: {class: server\n";
+    assert_eq!(codes(&estate(&[("bowline.yaml", ESTATE), ("items.yaml", items)])), ["yaml-syntax"]);
+}
+
+#[test]
+fn an_estate_document_that_cannot_be_read_suspends_the_estate() {
+    let broken = estate(&[("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: x}\nspec: {timeZone: Nowhere/Land}\n")]);
+    assert_eq!(codes(&broken), ["bad-zone"]);
+    assert!(broken.spec.suspend);
+    assert!(!estate(&[("bowline.yaml", ESTATE)]).spec.suspend);
+}
+
+#[test]
+fn a_window_whose_schedule_cannot_be_read_stays_for_the_calendar_to_close() {
+    let window = "apiVersion: bowline.dev/v1alpha1\nkind: PatchWindow\nmetadata: {name: freeze}\nspec: {effect: Freeze, selector: {all: true}, start: soon, duration: 4h}\n";
+    let estate = estate(&[("bowline.yaml", ESTATE), ("windows.yaml", window)]);
+    assert_eq!(codes(&estate), ["bad-schedule"]);
+    assert_eq!(estate.windows.len(), 1);
+}
+
+#[test]
+fn items_of_a_class_that_lacks_what_it_inherits_are_left_alone() {
+    let text = "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: box}\nspec: {extends: servr}\n\
+                ---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: a}\nspec: {class: box}\n";
+    let estate = estate(&[("bowline.yaml", ESTATE), ("a.yaml", text)]);
+    assert_eq!(codes(&estate), ["unknown-parent"]);
+    assert!(estate.items.is_empty());
+    assert!(estate.unreadable_mentions("a"));
+}
+
+#[test]
+fn an_identifier_that_a_class_uses_only_together_with_others_may_stand_twice() {
+    let item = |name: &str, class: &str, more: &str| {
+        let head = "---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\n";
+        format!("{head}metadata: {{name: {name}}}\nspec: {{class: {class}, identifiers: {{dns/fqdn: db.example.com{more}}}}}\n")
+    };
+    let on_one_host = item("host", "server", "") + &item("db-a", "database", ", database/name: a") + &item("db-b", "database", ", database/name: b");
+    assert_eq!(codes(&estate(&[("bowline.yaml", ESTATE), ("a.yaml", &on_one_host)])), [""; 0]);
+    let cloned = item("one", "server", "") + &item("two", "virtual-machine", "");
+    let estate = estate(&[("bowline.yaml", ESTATE), ("a.yaml", &cloned)]);
+    assert_eq!(codes(&estate), ["duplicate-identifier"; 2]);
+    assert_eq!(estate.items.len(), 2);
+}
+
+#[test]
+fn documents_of_other_tools_are_passed_over() {
+    let other = "on: push\njobs: {build: {runs-on: x}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: bowline.dev/x}\n---\nreplicas: {{ .Values.n }} # bowline.dev\n";
+    let estate = estate(&[("bowline.yaml", ESTATE), ("workflow.yaml", other)]);
+    assert_eq!(codes(&estate), [""; 0]);
+    assert!(estate.unreadable.is_empty());
+}
+
+// Hostile input. No test looks at the clock: each would not end, or not fit into memory, without the limit it is about.
+
+fn hostile(document: &str) -> Estate {
+    let text = format!("apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {{name: hostile}}\nspec:\n  class: server\n{document}");
+    let good = "apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: good}\nspec: {class: server}\n";
+    let estate = estate(&[("bowline.yaml", ESTATE), ("good.yaml", good), ("hostile.yaml", &text)]);
+    assert_eq!(estate.items.iter().map(|item| &*item.name).collect::<Vec<_>>(), ["good"]);
+    assert_eq!(estate.unreadable.len(), 1);
+    estate
+}
+
+#[test]
+fn a_yaml_bomb_is_an_error_on_its_document() {
+    let mut bomb = "  attributes:\n    a: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let below = format!("*a{}", level - 1);
+        writeln!(bomb, "    b{level}: &a{level} [{}]", vec![below; 10].join(", ")).unwrap();
+    }
+    assert_eq!(codes(&hostile(&bomb)), ["yaml-syntax"]);
+}
+
+#[test]
+fn nesting_a_hundred_thousand_deep_is_an_error_on_its_document() {
+    for (open, close) in [("[", "]"), ("{a: ", "}")] {
+        let deep = format!("  attributes: {{a: {}{}}}\n", open.repeat(100_000), close.repeat(100_000));
+        assert_eq!(codes(&hostile(&deep)), ["yaml-syntax"]);
+    }
+    let block = format!("  attributes:\n    a:\n    {}x\n", "- ".repeat(100_000));
+    assert_eq!(codes(&hostile(&block)), ["yaml-syntax"]);
+}
+
+#[test]
+fn many_mistyped_names_among_many_names_are_told_in_bounded_time() {
+    let mut items = String::new();
+    for number in 0..3000 {
+        let head = "---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\n";
+        let target = number + 50_000;
+        write!(items, "{head}metadata: {{name: item-{number:05}}}\nspec: {{class: license, relations: [{{type: Uses, to: item-{target}x}}]}}\n").unwrap();
+    }
+    let estate = estate(&[("bowline.yaml", ESTATE), ("items.yaml", &items)]);
+    assert_eq!(estate.diagnostics.len(), 3000);
+}
+
+#[test]
+fn a_circle_of_services_is_told_once_whatever_its_length() {
+    let mut maps = String::new();
+    for number in 0..5000 {
+        let next = (number + 1) % 5000;
+        let head = "---\napiVersion: bowline.dev/v1alpha1\nkind: ServiceMap\n";
+        write!(maps, "{head}metadata: {{name: s{number:05}}}\nspec: {{dependencies: [{{from: s{number:05}, to: service/s{next:05}}}]}}\n").unwrap();
+    }
+    let circle = estate(&[("bowline.yaml", ESTATE), ("maps.yaml", &maps)]);
+    assert_eq!(codes(&circle), ["service-cycle"]);
+    assert!(circle.diagnostics[0].message.len() < 200);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_an_error_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bowline.yaml"), ESTATE).unwrap();
+    // Sparse: it takes no room on the disk, and 100 GiB of memory if it were read.
+    fs::File::create(folder.path().join("huge.yaml")).unwrap().set_len(100 << 30).unwrap();
+    let estate = of_folder(folder.path());
+    assert_eq!(codes(&estate), ["file-too-large"]);
+    assert_eq!(estate.diagnostics[0].file.as_deref(), Some("huge.yaml"));
+    // What it declares is unknown, so nothing is concluded about anything.
+    assert!(estate.unreadable_mentions("whatever"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_never_lead_out_of_the_root_and_circles_of_them_end() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("estate");
+    fs::create_dir_all(root.join("items")).unwrap();
+    fs::write(root.join("bowline.yaml"), ESTATE).unwrap();
+    let secret = "apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: secret}\nspec: {class: server}\n";
+    fs::write(folder.path().join("secret.yaml"), secret).unwrap();
+    symlink("..", root.join("items/up")).unwrap();
+    symlink("self", root.join("items/self")).unwrap();
+    symlink("loop.yaml", root.join("items/loop.yaml")).unwrap();
+    symlink("../../secret.yaml", root.join("items/out.yaml")).unwrap();
+    symlink(folder.path(), root.join("outside")).unwrap();
+    let estate = of_folder(&root);
+    let told: Vec<_> = estate.diagnostics.iter().map(|it| (it.file.as_deref().unwrap(), &*it.code)).collect();
+    assert_eq!(told, [("items/loop.yaml", "unreadable-file"), ("items/out.yaml", "path-outside-root"), ("outside", "path-outside-root")]);
+    assert!(estate.items.is_empty());
+    assert_eq!(&*estate.name, "harbour");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_adds_no_second_copy_of_a_file() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("real.yaml"), ESTATE).unwrap();
+    symlink("real.yaml", folder.path().join("also.yaml")).unwrap();
+    let estate = of_folder(folder.path());
+    assert_eq!(codes(&estate), [""; 0]);
+    assert_eq!(estate.files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["real.yaml"]);
+}
