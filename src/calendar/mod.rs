@@ -21,6 +21,8 @@ mod slot;
 mod unreadable;
 mod window;
 
+use std::sync::OnceLock;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
@@ -29,7 +31,7 @@ use crate::api::{ConfigurationItemSpec, PatchWindowSpec, Selector, Text};
 use crate::estate::select::{Matcher, Subject};
 use crate::estate::{Declared, Estate};
 use crate::impact::ServiceGraph;
-use window::{Coverage, Schedule, Window};
+use window::{Coverage, Occurrence, Schedule, Span, Window};
 
 /// Instances are listed for ten years at most.
 const LISTED: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
@@ -128,8 +130,8 @@ impl Calendar {
 
     /// The next slot within 90 days of `now` in which all `items` may be changed together.
     ///
-    /// - Every item is covered by a window; where no window covers all of them, the slot is the time at which the
-    ///   windows that do are open together, named by the one that opens first.
+    /// - Every item is covered by a window. Where no window that covers all of them has a slot, it is the time at which
+    ///   windows that cover them together are all open, named by one of them.
     /// - It starts at least the window's `leadTime` after `now`, counted on the calendar of its zone. Without one, a
     ///   window that is already open may be used while at least 30 minutes of it are left.
     /// - No freeze that is about one of the items is under way: what overlaps is cut off, and the first rest of at least
@@ -148,11 +150,11 @@ impl Calendar {
 
     /// The same, with what each does. At most ten years are listed.
     pub fn coming(&self, from: Timestamp, until: Timestamp) -> Vec<Instance> {
-        let until = from.checked_add(LISTED).unwrap_or(Timestamp::MAX).min(until);
+        let time = Span { start: from, end: from.checked_add(LISTED).unwrap_or(Timestamp::MAX).min(until) };
         let instances = |window: &Window| {
             let (name, effect) = (window.name.clone(), window.effect);
-            let instance = move |one: window::Occurrence| Instance { window: name.clone(), effect, start: one.start, end: one.end, note: one.note };
-            window.instances(from, until).into_iter().map(instance)
+            let instance = move |one: Occurrence| Instance { window: name.clone(), effect, start: one.start, end: one.end, note: one.note };
+            window.instances(time).into_owned().into_iter().map(instance)
         };
         let mut coming: Vec<Instance> = self.windows.iter().flat_map(instances).collect();
         coming.sort_by(|a, b| (a.start.timestamp(), &a.window).cmp(&(b.start.timestamp(), &b.window)));
@@ -196,6 +198,7 @@ impl Reader<'_> {
             covers: self.coverage(&spec.selector, spec.effect),
             lead: spec.lead_time.clone().filter(|lead| lead.seconds() > 0),
             most: spec.max_concurrent,
+            asked: OnceLock::new(),
         }
     }
 
@@ -217,6 +220,7 @@ impl Reader<'_> {
             covers: self.coverage(&remains.selector.unwrap_or(everything), remains.effect),
             lead: None,
             most: None,
+            asked: OnceLock::new(),
         }
     }
 

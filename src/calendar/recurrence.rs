@@ -135,6 +135,9 @@ impl Parts {
         if self.0.contains_key("BYWEEKNO") && frequency != "YEARLY" {
             return Err("`BYWEEKNO` needs FREQ=YEARLY (RFC 5545, 3.3.10)".into());
         }
+        if self.0.contains_key("BYSETPOS") && !self.0.keys().any(|name| name.starts_with("BY") && name != "BYSETPOS") {
+            return Err("`BYSETPOS` needs another part of which it picks, such as BYDAY (RFC 5545, 3.3.10)".into());
+        }
         if a_day > PER_DAY {
             return Err(format!("it recurs up to {a_day} times a day; {PER_DAY} is the most"));
         }

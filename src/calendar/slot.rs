@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::local::{end_for_people, for_people};
-use super::window::{Occurrence, Window};
+use super::window::{Occurrence, Span, Window};
 use super::{Booking, Calendar, Decision, RuledOut, Slot};
 use crate::api::Text;
 use crate::api::patch_window::Effect;
@@ -36,32 +36,6 @@ fn covers_any(calendar: &Calendar, window: &Window, items: &[Text]) -> bool {
     window.covers.everything || items.iter().any(|item| window.covers.has(calendar.item(item), item))
 }
 
-/// A time between two instants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
-    start: Timestamp,
-    end: Timestamp,
-}
-
-impl Span {
-    fn of(occurrence: &Occurrence) -> Self {
-        Self { start: occurrence.start.timestamp(), end: occurrence.end.timestamp() }
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self { start: self.start.max(other.start), end: self.end.min(other.end) }
-    }
-
-    /// Negative if it ends before it starts.
-    fn length(self) -> SignedDuration {
-        self.end.duration_since(self.start)
-    }
-
-    fn overlaps(self, other: Self) -> bool {
-        self.start < other.end && other.start < self.end
-    }
-}
-
 /// An instance of a window that covers at least one of the items.
 struct Opening<'a> {
     window: &'a Window,
@@ -78,40 +52,57 @@ struct Search<'a> {
     alike: BTreeMap<Vec<usize>, &'a Text>,
     openings: Vec<Opening<'a>>,
     /// Instances of freezes, by start.
-    freezes: Vec<(&'a Window, Occurrence, Span)>,
+    freezes: Vec<(&'a Window, Span, Occurrence)>,
 }
 
 impl<'a> Search<'a> {
     /// Gathers all that matters; an error says why there can be no slot.
     fn new(calendar: &'a Calendar, items: &'a [Text], bookings: &'a [Booking], now: Timestamp) -> Result<Self, String> {
         let alike = alike(calendar, items)?;
-        let until = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let ahead = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
         let mut used: Vec<usize> = alike.keys().flatten().copied().collect();
         used.sort_unstable();
         used.dedup();
         let mut openings: Vec<Opening> = Vec::new();
         for window in used.into_iter().filter_map(|index| calendar.windows.get(index)) {
-            openings.extend(window.instances(now, until).into_iter().map(|occurrence| Opening { window, span: Span::of(&occurrence), occurrence }));
+            let instances = window.instances(Span { start: now, end: ahead }).into_owned().into_iter();
+            openings.extend(instances.map(|occurrence| Opening { window, span: occurrence.span(), occurrence }));
         }
         openings.sort_by(|a, b| (a.span.start, &a.window.name).cmp(&(b.span.start, &b.window.name)));
-        let last = openings.iter().map(|opening| opening.span.end).max().unwrap_or(until);
+        // The last opening may last much longer than one looks ahead, and a freeze may cut it.
+        let longest = calendar.windows.iter().map(Window::duration).max().unwrap_or_default();
+        let time = Span { start: now, end: ahead.checked_add(longest).unwrap_or(Timestamp::MAX) };
         let mut freezes = Vec::new();
         for window in calendar.windows.iter().filter(|window| window.effect == Effect::Freeze && covers_any(calendar, window, items)) {
-            freezes.extend(
-                window
-                    .instances(now, last)
-                    .into_iter()
-                    .map(|occurrence| (window, Span::of(&occurrence), occurrence))
-                    .map(|(window, span, one)| (window, one, span)),
-            );
+            freezes.extend(window.instances(time).into_owned().into_iter().map(|occurrence| (window, occurrence.span(), occurrence)));
         }
-        freezes.sort_by(|a, b| (a.2.start, &a.0.name).cmp(&(b.2.start, &b.0.name)));
+        freezes.sort_by(|a, b| (a.1.start, &a.0.name).cmp(&(b.1.start, &b.0.name)));
         Ok(Self { calendar, items: items.iter().collect(), bookings, now, alike, openings, freezes })
     }
 
     fn run(&self) -> Decision {
+        let alone = self.covering_everything();
+        let decision = self.first(|opening| alone.is_empty() || alone.iter().any(|window| std::ptr::eq(*window, opening.window)));
+        if decision.slot.is_some() || alone.is_empty() {
+            return decision;
+        }
+        let together = self.first(|_| true);
+        if together.slot.is_some() { together } else { decision }
+    }
+
+    /// The windows of which each covers all items by itself.
+    fn covering_everything(&self) -> Vec<&'a Window> {
+        let mut common: Option<Vec<usize>> = None;
+        for covering in self.alike.keys() {
+            common = Some(common.map_or_else(|| covering.clone(), |common| common.into_iter().filter(|index| covering.contains(index)).collect()));
+        }
+        common.into_iter().flatten().filter_map(|index| self.calendar.windows.get(index)).collect()
+    }
+
+    /// The first opening of those allowed that gives a slot.
+    fn first(&self, allowed: impl Fn(&Opening) -> bool) -> Decision {
         let mut ruled_out: Vec<RuledOut> = Vec::new();
-        for opening in &self.openings {
+        for opening in self.openings.iter().filter(|opening| allowed(opening)) {
             match self.take(opening) {
                 Ok((slot, windows)) => {
                     let reason = self.reason(&slot, &windows, !ruled_out.is_empty());
@@ -121,13 +112,18 @@ impl<'a> Search<'a> {
                 Err(_) => {}
             }
         }
-        let windows = list(self.alike.keys().flatten().filter_map(|index| self.calendar.windows.get(*index)).map(|window| &*window.name));
-        let reason = match (ruled_out.is_empty(), windows.contains(" and ")) {
-            (true, _) => format!("{windows} has no instance within 90 days"),
-            (false, false) => format!("no instance of {windows} within 90 days can be used"),
-            (false, true) => format!("no time within 90 days at which {windows} allow it can be used"),
-        };
-        Decision { slot: None, reason, ruled_out }
+        Decision { slot: None, reason: self.no_slot(!ruled_out.is_empty()), ruled_out }
+    }
+
+    fn no_slot(&self, some_ruled_out: bool) -> String {
+        let windows: Vec<&Text> = self.alike.keys().flatten().filter_map(|index| self.calendar.windows.get(*index)).map(|window| &window.name).collect();
+        let names = list(windows.iter().map(|name| &***name));
+        match (some_ruled_out, windows.iter().any(|name| windows.first() != Some(name))) {
+            (false, false) => format!("{names} has no instance within 90 days"),
+            (false, true) => format!("{names} have no instance within 90 days"),
+            (true, false) => format!("no instance of {names} within 90 days can be used"),
+            (true, true) => format!("no time within 90 days at which {names} are open can be used"),
+        }
     }
 
     /// The slot that an opening gives, and the windows it stands in; or why it gives none.
@@ -185,22 +181,22 @@ impl<'a> Search<'a> {
     /// The first rest that no freeze takes, and what was cut off.
     fn cut(&self, span: Span) -> Result<(Span, Option<String>), String> {
         let mut free = span;
-        let mut late: Option<&(&Window, Occurrence, Span)> = None;
-        for freeze in self.freezes.iter().filter(|freeze| freeze.2.overlaps(span)) {
-            if freeze.2.start > free.start {
-                let before = Span { start: free.start, end: freeze.2.start };
+        let mut late: Option<&(&Window, Span, Occurrence)> = None;
+        for freeze in self.freezes.iter().filter(|freeze| freeze.1.overlaps(span)) {
+            if freeze.1.start > free.start {
+                let before = Span { start: free.start, end: freeze.1.start };
                 if before.length() >= SHORTEST {
                     let early = format!("ends early, before freeze `{}`", freeze.0.name);
                     return Ok((before, join(late.map(late_note), Some(early))));
                 }
             }
-            if freeze.2.end > free.start {
-                free.start = freeze.2.end;
+            if freeze.1.end > free.start {
+                free.start = freeze.1.end;
                 late = Some(freeze);
             }
         }
         match late {
-            Some((freeze, occurrence, _)) if free.length() < SHORTEST => {
+            Some((freeze, _, occurrence)) if free.length() < SHORTEST => {
                 Err(format!("freeze `{}` from {} to {}", freeze.name, for_people(&occurrence.start), end_for_people(&occurrence.start, &occurrence.end)))
             }
             late => Ok((free, late.map(late_note))),
@@ -252,7 +248,7 @@ impl Opening<'_> {
     }
 }
 
-fn late_note((freeze, _, _): &(&Window, Occurrence, Span)) -> String {
+fn late_note((freeze, _, _): &(&Window, Span, Occurrence)) -> String {
     format!("starts late, after freeze `{}`", freeze.name)
 }
 

@@ -1,6 +1,8 @@
 //! One window or freeze: its schedule, and the items it covers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -28,6 +30,30 @@ pub(super) struct Window {
     pub(super) covers: Coverage,
     pub(super) lead: Option<Period>,
     pub(super) most: Option<u32>,
+    /// The instances of the first time that was asked for: a plan asks for the same one for each of its changes.
+    pub(super) asked: OnceLock<(Span, Vec<Occurrence>)>,
+}
+
+/// A time between two instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+}
+
+impl Span {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { start: self.start.max(other.start), end: self.end.min(other.end) }
+    }
+
+    /// Negative if it ends before it starts.
+    pub(super) fn length(self) -> SignedDuration {
+        self.end.duration_since(self.start)
+    }
+
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
 }
 
 impl Window {
@@ -36,9 +62,16 @@ impl Window {
         self.effect == Effect::Freeze && self.schedule.is_err()
     }
 
-    /// Its instances that overlap the time from `from` to `until`, in order of start.
-    pub(super) fn instances(&self, from: Timestamp, until: Timestamp) -> Vec<Occurrence> {
-        self.schedule.as_ref().map(|schedule| schedule.instances(from, until)).unwrap_or_default()
+    /// Its instances that overlap `time`, in order of start.
+    pub(super) fn instances(&self, time: Span) -> Cow<'_, [Occurrence]> {
+        let Ok(schedule) = &self.schedule else { return Cow::Borrowed(&[]) };
+        let (asked, instances) = self.asked.get_or_init(|| (time, schedule.instances(time)));
+        if *asked == time { Cow::Borrowed(instances) } else { Cow::Owned(schedule.instances(time)) }
+    }
+
+    /// How long each of its instances lasts.
+    pub(super) fn duration(&self) -> SignedDuration {
+        self.schedule.as_ref().map_or(SignedDuration::ZERO, |schedule| schedule.duration)
     }
 }
 
@@ -90,6 +123,12 @@ pub(super) struct Occurrence {
     pub(super) note: Option<String>,
 }
 
+impl Occurrence {
+    pub(super) fn span(&self) -> Span {
+        Span { start: self.start.timestamp(), end: self.end.timestamp() }
+    }
+}
+
 impl Schedule {
     /// Reads a window's times; or says everything that is wrong with them, by path.
     pub(super) fn read(spec: &PatchWindowSpec, zone: TimeZone) -> Result<Self, Vec<(String, String)>> {
@@ -122,11 +161,11 @@ impl Schedule {
         }
     }
 
-    /// The instances that overlap the time from `from` to `until`, in order of start, each start once.
-    pub(super) fn instances(&self, from: Timestamp, until: Timestamp) -> Vec<Occurrence> {
+    /// The instances that overlap `time`, in order of start, each start once.
+    fn instances(&self, time: Span) -> Vec<Occurrence> {
         let mut starts: BTreeMap<Timestamp, (Zoned, Option<String>)> = BTreeMap::new();
         let also = self.also.iter().filter_map(|start| start.resolve(&self.zone));
-        for (start, note) in self.regular(from, until).into_iter().chain(also) {
+        for (start, note) in self.regular(time).into_iter().chain(also) {
             let known = starts.entry(start.timestamp()).or_insert_with(|| (start, note.clone()));
             // Of a shifted start and a plain one at the same time, the plain one needs no explanation.
             if note.is_none() {
@@ -137,19 +176,19 @@ impl Schedule {
             let end = start.timestamp().checked_add(self.duration).unwrap_or(Timestamp::MAX).to_zoned(self.zone.clone());
             Occurrence { start, end, note }
         };
-        let overlaps = |one: &Occurrence| one.start.timestamp() < until && one.end.timestamp() > from;
+        let overlaps = |one: &Occurrence| one.span().overlaps(time);
         starts.into_values().map(occurrence).filter(overlaps).collect()
     }
 
     /// The first start and those of the rule, without exceptions.
-    fn regular(&self, from: Timestamp, until: Timestamp) -> Vec<(Zoned, Option<String>)> {
+    fn regular(&self, time: Span) -> Vec<(Zoned, Option<String>)> {
         let Some(rule) = &self.rule else {
             let local = self.first.local(&self.zone);
             let once = self.first.resolve(&self.zone).filter(|(start, _)| !self.is_excepted(local, start));
             return once.into_iter().collect();
         };
-        let earliest = from.checked_sub(self.duration).and_then(|from| from.checked_sub(MARGIN)).unwrap_or(Timestamp::MIN);
-        let latest = until.checked_add(MARGIN).unwrap_or(Timestamp::MAX);
+        let earliest = time.start.checked_sub(self.duration).and_then(|from| from.checked_sub(MARGIN)).unwrap_or(Timestamp::MIN);
+        let latest = time.end.checked_add(MARGIN).unwrap_or(Timestamp::MAX);
         let starts = rule.between(self.zone.to_datetime(earliest), self.zone.to_datetime(latest)).into_iter();
         let resolved = starts.filter_map(|local| resolve(local, &self.zone).map(|(start, note)| (local, start, note)));
         let taking_place = resolved.filter(|(local, start, _)| rule.recurs_at(start.timestamp()) && !self.is_excepted(*local, start));
