@@ -13,6 +13,11 @@ use super::{Bounded, EMPTY, Found, blocks, unreadable};
 use crate::api::Text;
 use crate::discovery::mapping::{Items, Mapper, Node};
 
+/// How many items of one list are read.
+const MOST: usize = 5_000_000;
+/// The largest document whose whole tree is built, in bytes.
+const LARGEST_TREE: usize = 256 << 20;
+
 pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBool) -> Found {
     let mut bytes = Vec::new();
     if let Err(error) = Bounded::new(file).read_to_end(&mut bytes) {
@@ -37,13 +42,17 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
         |(number, _)| format!("item {number}"),
         |(_, span)| serde_json::from_slice(span).map(|node| vec![node]).map_err(|error| told(&error, None)),
     );
-    if let Some((at, error)) = fault {
-        found.note(told_at(bytes, bytes.len() - list.len() + at, error.as_ref()));
+    if let Some((at, wrong)) = fault {
+        found.note(told_at(bytes, bytes.len() - list.len() + at, &wrong));
     }
     found
 }
 
 fn whole(bytes: &[u8], mapper: &Mapper, stop: &AtomicBool) -> Found {
+    if bytes.len() > LARGEST_TREE {
+        let hint = "let `items` be a path to a list, such as `.results[]`, or write one document a line";
+        return Found::fault(format!("the document is larger than {} MiB; {hint}", LARGEST_TREE >> 20));
+    }
     let document: Node<'_> = match serde_json::from_slice(bytes) {
         Ok(document) => document,
         Err(error) => return Found::fault(told(&error, Some(0))),
@@ -98,8 +107,18 @@ fn member<'a>(map: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-/// A place in the bytes, and what serde found wrong there.
-type Fault = (usize, Option<serde_json::Error>);
+/// A place in the bytes, and what is wrong there.
+type Fault = (usize, Wrong);
+
+/// What is wrong with a document.
+enum Wrong {
+    /// What serde says.
+    Json(serde_json::Error),
+    /// Something else should be there.
+    Unexpected,
+    /// The list has more items than are read.
+    TooMany,
+}
 
 /// The bytes of each value of a list; and where the list, or the document that ends with it, is not sound.
 fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
@@ -113,13 +132,14 @@ fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
         let end = match end_of_value(list, start) {
             Ok(end) => end,
             Err(error) => return (spans, Some((start, error))),
+            Ok(_) if spans.len() == MOST => return (spans, Some((start, Wrong::TooMany))),
         };
         spans.push(list.get(start..end).unwrap_or_default());
         at = blank(list, end);
         match list.get(at) {
             Some(b',') => at += 1,
             Some(b']') => return (spans, after(list, at + 1)),
-            _ => return (spans, Some((at, None))),
+            _ => return (spans, Some((at, Wrong::Unexpected))),
         }
     }
 }
@@ -127,7 +147,7 @@ fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
 /// Whether anything but blanks follows.
 fn after(bytes: &[u8], at: usize) -> Option<Fault> {
     let at = blank(bytes, at);
-    (at < bytes.len()).then_some((at, None))
+    (at < bytes.len()).then_some((at, Wrong::Unexpected))
 }
 
 /// The next byte that is not blank.
@@ -137,22 +157,23 @@ fn blank(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Where the value that begins at `at` ends.
-fn end_of_value(bytes: &[u8], at: usize) -> Result<usize, Option<serde_json::Error>> {
+fn end_of_value(bytes: &[u8], at: usize) -> Result<usize, Wrong> {
     let mut values = Deserializer::from_slice(bytes.get(at..).unwrap_or_default()).into_iter::<IgnoredAny>();
     match values.next() {
         Some(Ok(_)) => Ok(at + values.byte_offset()),
-        Some(Err(error)) => Err(Some(error)),
-        None => Err(None),
+        Some(Err(error)) => Err(Wrong::Json(error)),
+        None => Err(Wrong::Unexpected),
     }
 }
 
 /// What is said of a fault of the document.
-fn told_at(bytes: &[u8], at: usize, error: Option<&serde_json::Error>) -> String {
+fn told_at(bytes: &[u8], at: usize, wrong: &Wrong) -> String {
     let lines_before = bytes.iter().take(at).filter(|byte| **byte == b'\n').count();
-    match error {
-        Some(error) => told(error, Some(lines_before)),
-        None if at >= bytes.len() => cut_short(lines_before + 1),
-        None => format!("not valid JSON (something else is expected at line {})", lines_before + 1),
+    match wrong {
+        Wrong::Json(error) => told(error, Some(lines_before)),
+        Wrong::TooMany => format!("more than {MOST} items; split the file into several sources"),
+        Wrong::Unexpected if at >= bytes.len() => cut_short(lines_before + 1),
+        Wrong::Unexpected => format!("not valid JSON (something else is expected at line {})", lines_before + 1),
     }
 }
 
