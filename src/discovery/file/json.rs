@@ -33,7 +33,7 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
         Items::Natural | Items::Whole | Items::Jq(_) => return whole(bytes, mapper, stop),
     };
     let Some(list) = span_at(bytes, path) else { return whole(bytes, mapper, stop) };
-    let (spans, fault) = elements(list);
+    let (spans, fault) = elements(list, MOST);
     let spans: Vec<(usize, &[u8])> = (1..).zip(spans).collect();
     let mut found = blocks::map(
         &spans,
@@ -120,8 +120,8 @@ enum Wrong {
     TooMany,
 }
 
-/// The bytes of each value of a list; and where the list, or the document that ends with it, is not sound.
-fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
+/// The bytes of each value of a list, up to so many; and where the list, or the document that ends with it, is not sound.
+fn elements(list: &[u8], most: usize) -> (Vec<&[u8]>, Option<Fault>) {
     let mut spans = Vec::new();
     let mut at = blank(list, 0) + 1;
     if list.get(blank(list, at)) == Some(&b']') {
@@ -130,9 +130,9 @@ fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
     loop {
         let start = blank(list, at);
         let end = match end_of_value(list, start) {
+            Ok(_) if spans.len() == most => return (spans, Some((start, Wrong::TooMany))),
             Ok(end) => end,
             Err(error) => return (spans, Some((start, error))),
-            Ok(_) if spans.len() == MOST => return (spans, Some((start, Wrong::TooMany))),
         };
         spans.push(list.get(start..end).unwrap_or_default());
         at = blank(list, end);
@@ -190,5 +190,28 @@ pub(super) fn told(error: &serde_json::Error, lines_before: Option<usize>) -> St
         Some(before) if error.is_eof() => cut_short(before + error.line()),
         Some(before) => format!("not valid JSON ({what}, at line {})", before + error.line()),
         None => format!("not valid JSON ({what}, at column {})", error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_up_to_its_most_items() {
+        let (spans, fault) = elements(b"[1, [2, 3], \"4\"]", 3);
+        assert_eq!(spans, [&b"1"[..], b"[2, 3]", b"\"4\""]);
+        assert!(fault.is_none());
+        let (spans, fault) = elements(b"[1, [2, 3], \"4\"]", 2);
+        assert_eq!(spans.len(), 2);
+        assert!(matches!(fault, Some((_, Wrong::TooMany))));
+    }
+
+    #[test]
+    fn of_two_members_of_one_name_the_last_counts() {
+        assert_eq!(member(br#"{"a": [1], "b": 2, "\u0061": [3] }"#, "a"), Some(&b"[3]"[..]));
+        assert_eq!(member(br#"{"a": [1]}"#, "b"), None);
+        assert_eq!(member(b"{}", "a"), None);
+        assert_eq!(member(b"[1]", "a"), None);
     }
 }
