@@ -1,5 +1,7 @@
 //! Windows and freezes: when they are, on both sides of a clock change, and the next time at which a change may be made.
 
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is a failure with its place
+
 use std::sync::Arc;
 
 use bowline::api::patch_window::Effect;
@@ -362,6 +364,7 @@ fn a_document_that_may_be_a_freeze_closes_and_one_that_clearly_is_none_does_not(
         assert_eq!(closes(Some(Kind::PatchWindow), text), expected, "{text}");
     }
     assert!(closes(None, "kind: PatchWindow\nspec: {"));
+    assert!(closes(None, ""), "a file that could not be read at all may hold a freeze");
     assert!(!closes(None, "kind: ConfigurationItem\nspec: {"));
     assert!(!closes(Some(Kind::ConfigurationItem), "kind: ConfigurationItem # PatchWindow"));
     assert!(closes(Some(Kind::PatchWindow), &format!("spec: {{effect: Allow, x: {}}}", "freeze ".repeat(20_000))));
@@ -604,6 +607,26 @@ fn a_thousand_changes_are_scheduled_in_a_moment() {
 const ZONES: [&str; 8] =
     ["Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Australia/Sydney", "Africa/Cairo", "Asia/Kolkata", "America/Sao_Paulo", "UTC"];
 
+/// Numbers from `from` to `to`, up to three, as a part of a rule; or nothing.
+fn part(name: &'static str, from: i32, to: i32) -> impl Strategy<Value = String> {
+    let list = prop::collection::vec((from..=to).prop_filter("0 counts nothing", move |number| *number != 0 || from == 0), 1..4);
+    prop_oneof![3 => Just(String::new()), 1 => list.prop_map(move |list| format!(";{name}={}", list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")))]
+}
+
+/// Any rule that is well formed, sensible or not.
+fn any_rule() -> impl Strategy<Value = String> {
+    let days = prop::sample::subsequence(vec!["MO", "-1TU", "2WE", "FR", "SU"], 0..3);
+    let days = days.prop_map(|days| if days.is_empty() { String::new() } else { format!(";BYDAY={}", days.join(",")) });
+    let frequency = prop::sample::select(vec!["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"]);
+    let rare = (part("BYYEARDAY", -366, 366), part("BYWEEKNO", -53, 53), part("BYSETPOS", -10, 10), part("BYMONTHDAY", -31, 31), part("BYMONTH", 1, 12));
+    let often = (part("BYHOUR", 0, 23), part("BYMINUTE", 0, 59), part("BYSECOND", 0, 59), part("COUNT", 1, 500));
+    let interval = prop_oneof![Just(1u32), 1u32..60, 1u32..10_000];
+    (frequency, interval, days, rare, often).prop_map(|(frequency, interval, days, (a, b, c, d, e), (f, g, h, i))| {
+        let count = i.split(',').next().unwrap_or_default();
+        format!("FREQ={frequency};INTERVAL={interval}{days}{a}{b}{c}{d}{e}{f}{g}{h}{count}")
+    })
+}
+
 fn rule() -> impl Strategy<Value = String> {
     let days = prop::sample::subsequence(vec!["MO", "TU", "WE", "TH", "FR", "SA", "SU"], 1..4).prop_map(|days| days.join(","));
     prop_oneof![
@@ -679,6 +702,20 @@ proptest! {
         }
         let open = calendar.coming(now, hours(200 * 24));
         prop_assert!(open.iter().any(|one| one.effect == Effect::Allow && one.start.timestamp() <= start && one.end.timestamp() >= end));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_rule_is_read_or_refused_in_bounded_time(rule in any_rule(), year in 1970i16..2030, zone in prop::sample::select(&ZONES[..])) {
+        let started = std::time::Instant::now();
+        let calendar = calendar(&[&format!("w: {{start: {year}-01-31T02:30:00, duration: 20m, timeZone: {zone}, recurrence: \"{rule}\"}}")]);
+        let found = calendar.instances(at("2026-01-01T00:00:00Z"), at("2028-01-01T00:00:00Z"));
+        prop_assert!(found.is_sorted_by(|a, b| a.start.timestamp() < b.start.timestamp()));
+        prop_assert!(found.len() <= 2 * 366 * 97, "{}", found.len());
+        prop_assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]
