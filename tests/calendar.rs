@@ -273,6 +273,13 @@ fn exceptions_take_out_a_day_or_a_start_and_also_adds_one() {
 }
 
 #[test]
+fn a_day_that_is_excepted_is_a_day_of_the_windows_zone() {
+    let calendar = calendar(&["w: {start: 2026-12-20T00:30:00, duration: 1h, recurrence: FREQ=DAILY, except: [2026-12-21]}"]);
+    let days: Vec<i8> = calendar.instances(at("2026-12-19T12:00:00Z"), at("2026-12-23T12:00:00Z")).iter().map(|slot| slot.start.day()).collect();
+    assert_eq!(days, [20, 22, 23]);
+}
+
+#[test]
 fn until_with_a_z_is_an_instant_and_without_one_local() {
     // 02:00 in Zurich in summer is midnight in UTC.
     for (until, expected) in [("20260702T000000Z", 2), ("20260701T235959Z", 1), ("20260702T020000", 2), ("20260702T015959", 1), ("20260702", 2)] {
@@ -587,7 +594,7 @@ fn what_is_coming_says_what_opens_and_what_closes() {
 }
 
 #[test]
-fn a_thousand_changes_are_scheduled_in_a_moment() {
+fn a_hundred_changes_are_scheduled_in_a_moment() {
     let texts: Vec<String> =
         (0..20).map(|index| format!("w{index}: {{start: 1999-01-04T02:00:00, recurrence: FREQ=DAILY, leadTime: 1d, maxConcurrent: 4}}")).collect();
     let calendar = calendar(&texts.iter().map(String::as_str).collect::<Vec<_>>());
@@ -600,6 +607,22 @@ fn a_thousand_changes_are_scheduled_in_a_moment() {
     }
     println!("100 changes, 20 windows: {:?}", started.elapsed());
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_hundred_thousand_items_are_matched_in_a_moment() {
+    let mut estate = estate(&[
+        "w: {selector: {labels: {env: [prod]}}, start: 2026-01-04T02:00:00}",
+        SUNDAYS,
+        "x: {selector: {items: [\"x*7\"]}, start: 2026-01-04T02:00:00}",
+    ]);
+    let item = estate.items[0].clone();
+    estate.items.extend((0..100_000).map(|number| Declared { name: format!("x{number:06}").into(), ..item.clone() }));
+    let started = std::time::Instant::now();
+    let calendar = calendar_of(&estate);
+    println!("100,000 items, 3 windows: {:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    assert!(next(&calendar, &["x000017"], NOW).slot.is_some());
 }
 
 // ---- Laws
