@@ -1,5 +1,7 @@
 //! The service graph: what is down, degraded or at risk when items fail, and by which path.
 
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is a failure with its place
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bowline::api::change_request::EffectOnService::{self, AtRisk, Degraded, Down};

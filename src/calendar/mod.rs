@@ -216,7 +216,7 @@ impl Reader<'_> {
         Window {
             name: remains.name,
             effect: remains.effect,
-            schedule: Err("its document has an error".into()),
+            schedule: Err(remains.reason),
             covers: self.coverage(&remains.selector.unwrap_or(everything), remains.effect),
             lead: None,
             most: None,

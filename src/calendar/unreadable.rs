@@ -17,6 +17,8 @@ pub(super) struct Remains {
     pub(super) effect: Effect,
     /// What it is about; none if that is unknown.
     pub(super) selector: Option<Selector>,
+    /// What is the matter with it.
+    pub(super) reason: String,
 }
 
 /// What can be told of the windows among the documents that cannot be read.
@@ -34,8 +36,13 @@ pub(super) fn the_estate(estate: &Estate) -> bool {
     estate.unreadable.iter().any(|document| document.kind == Some(Kind::Estate))
 }
 
+/// Whether a document is of this kind, as far as anybody knows. A file that could not be read at all, whose document has
+/// no length, may hold anything.
 fn may_be(estate: &Estate, document: &Unreadable, kind: Kind) -> bool {
-    document.kind == Some(kind) || document.kind.is_none() && estate.text(document.origin).contains(kind.name())
+    match document.kind {
+        Some(known) => known == kind,
+        None => document.origin.length == 0 || estate.text(document.origin).contains(kind.name()),
+    }
 }
 
 fn remains(estate: &Estate, document: &Unreadable) -> Remains {
@@ -47,7 +54,8 @@ fn remains(estate: &Estate, document: &Unreadable) -> Remains {
         format!("{file}:{}", document.origin.line).into()
     });
     let selector = spec.and_then(|spec| spec.get("selector")).and_then(|selector| serde_yaml::from_value(selector.clone()).ok());
-    Remains { name, effect: effect(text, spec), selector }
+    let reason = if document.kind.is_some() { "its document has an error" } else { "nobody can tell whether a freeze stands there" };
+    Remains { name, effect: effect(text, spec), selector, reason: reason.into() }
 }
 
 /// A freeze, unless the text shows clearly that it is none.

@@ -60,13 +60,11 @@ impl<'a> Builder<'a> {
         Some(node)
     }
 
-    /// Says that `user` needs `used`, once; returns whether that is new.
-    fn link(&mut self, used: NodeIndex, user: NodeIndex, member: bool, label: Text) -> bool {
-        let new = used != user && self.edges.insert((used, user, member));
-        if new {
-            self.graph.add_edge(used, user, Link { member, label });
+    /// Says that `above` needs `below`, once.
+    fn link(&mut self, below: NodeIndex, above: NodeIndex, member: bool, label: Text) {
+        if below != above && self.edges.insert((below, above, member)) {
+            self.graph.add_edge(below, above, Link { member, label });
         }
-        new
     }
 
     fn read_map(&mut self, service: &'a Declared<ServiceMapSpec>) {
@@ -86,8 +84,8 @@ impl<'a> Builder<'a> {
             }
         }
         for dependency in &service.spec.dependencies {
-            if let (Some(user), Some(used)) = (self.resolve(&dependency.from, &names), self.resolve(&dependency.to, &names)) {
-                self.link(used, user, false, dependency.port.clone().unwrap_or_default());
+            if let (Some(above), Some(below)) = (self.resolve(&dependency.from, &names), self.resolve(&dependency.to, &names)) {
+                self.link(below, above, false, dependency.port.clone().unwrap_or_default());
             }
         }
         // A group on which nothing depends would hurt nobody; it stands in the map because the service needs it.
