@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::file::Files;
 use super::tls::Connect;
-use crate::access::Access;
+use crate::access::{Access, AccessError};
 
 /// Files and connections for the sources of one estate.
 #[derive(Clone)]
@@ -50,6 +50,10 @@ impl Files for Allowed {
 #[async_trait]
 impl Connect for Access {
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
-        Access::connect(self, host, port).await.map_err(|error| error.to_string())
+        Access::connect(self, host, port).await.map_err(|error| match error {
+            // Whoever asked names the host and port already.
+            AccessError::Unreachable { reason, .. } => reason,
+            other => other.to_string(),
+        })
     }
 }

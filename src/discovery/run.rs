@@ -88,7 +88,9 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         (None, Some(host), None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
         (None, None, Some(tls)) => {
             let of_policies = estate.policies.iter().flat_map(|policy| policy.spec.endpoints.iter().cloned()).collect();
-            Ok(Arc::new(TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone())))
+            let source = TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone());
+            // Answers that are in hand by then must not be lost to the time-out of the whole.
+            Ok(Arc::new(source.with_deadline(timeout_of(spec).saturating_sub(Duration::from_secs(5)).max(Duration::from_secs(1)))))
         }
         (None, None, None) => Err("it says of what kind it is nowhere; give exactly one of `file`, `host` and `tls`".to_owned()),
         _ => Err("it is of more than one kind; give exactly one of `file`, `host` and `tls`".to_owned()),
