@@ -113,6 +113,11 @@ impl<'a> Places<'a> {
         small(self.passed)
     }
 
+    /// Whether the parser adds a line end that is not there: after a block scalar whose last line ends with the text.
+    pub fn adds_line_end(&self, style: Style, place: Span) -> bool {
+        matches!(style, Style::Literal | Style::Folded) && place.end as usize == self.text.len() && self.rest(place.start as usize).contains('\n')
+    }
+
     /// Whether the place looks like one of a template.
     pub fn template(&self, place: Span) -> bool {
         self.rest((place.start as usize).saturating_sub(1)).starts_with("{{")
