@@ -295,7 +295,7 @@ impl<'a> Reader<'a, '_> {
         }
         self.at = last;
         // The other reader refuses a dash before a comma or bracket.
-        self.text.get(start..last).filter(|text| !text.is_empty() && !(in_flow && text.ends_with(" -")))
+        self.text.get(start..last).filter(|text| !(text.is_empty() || in_flow && text.ends_with(" -")))
     }
 
     /// The text in quotes that begins here, without escapes and on one line.
