@@ -94,7 +94,7 @@ fn read<'a>(document: &RawDocument<'a>) -> Result<Node<'a>, Refusal> {
 }
 
 /// The way from a document's root to a value.
-pub(self) struct Route<'r, 'a> {
+struct Route<'r, 'a> {
     /// The root, and each value below it on the way.
     nodes: Vec<&'r Node<'a>>,
     /// The place of each below the one before.

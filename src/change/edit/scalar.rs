@@ -35,7 +35,8 @@ fn quoted(text: &str, style: Style, in_flow: bool) -> String {
 fn plain(text: &str, in_flow: bool) -> bool {
     let first = text.chars().next().unwrap_or(' ');
     let unsafe_first = "-?:,[]{}#&*!|>'\"%@`=~<".contains(first) || text.starts_with("...");
-    let indicators = text.contains(": ") || text.contains(" #") || text.ends_with(':') || (in_flow && text.contains([',', '[', ']', '{', '}']));
+    let indicators =
+        text.contains(": ") || text.contains(" #") || text.ends_with(':') || (in_flow && (text.contains([',', '[', ']', '{', '}']) || text.ends_with(" -")));
     let marks = text.contains("{{") || text.contains("{%");
     is_plain_text(text) && !unsafe_first && !indicators && !marks && text.trim() == text && !text.chars().any(special) && !otherwise_read(text)
 }
@@ -61,7 +62,7 @@ fn double(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if special(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if special(c) => out.extend(['\\', 'u'].into_iter().chain(format!("{:04x}", u32::from(c)).chars())),
             c => out.push(c),
         }
     }

@@ -126,7 +126,7 @@ impl<'t> Splicer<'t> {
                 self.put(range, new)
             }
             (Style::Literal | Style::Folded, _) => {
-                self.no_comment(&range.start..&range.end)?;
+                self.no_comment(range.start, range.end)?;
                 self.put(range, scalar::flow(to, Style::Plain, around.in_flow))
             }
             (Style::Block, _) => self.replace_block(node, to, around),
@@ -140,7 +140,7 @@ impl<'t> Splicer<'t> {
             }
             _ => {
                 if node.style == Style::Flow {
-                    self.no_comment(&range.start..&range.end)?;
+                    self.no_comment(range.start, range.end)?;
                 }
                 self.put(range, scalar::flow(to, node.style, around.in_flow))
             }
@@ -155,7 +155,7 @@ impl<'t> Splicer<'t> {
             None if self.text.get(..range.start).unwrap_or_default().trim_end_matches(' ').ends_with('-') => range.start,
             None => return Err(Refusal::new("the whole document would have to be written anew")),
         };
-        self.no_comment(&start..&range.end)?;
+        self.no_comment(start, range.end)?;
         let space = if start < range.start { " " } else { "" };
         let new = format!("{space}{}", scalar::flow(to, Style::Plain, around.in_flow));
         self.put(start..range.end, new)
@@ -199,7 +199,7 @@ impl<'t> Splicer<'t> {
             line..self.next_line(last.end)
         };
         if node.style == Style::Flow {
-            self.no_comment(&range.start..&range.end)?;
+            self.no_comment(range.start, range.end)?;
         }
         self.put(range, String::new())
     }
@@ -228,7 +228,7 @@ impl<'t> Splicer<'t> {
         let indent = " ".repeat((first.0.span.column as usize).saturating_sub(1));
         let at = self.line_end(at);
         let end = self.end;
-        self.put(at..at, texts.map(|text| format!("{end}{indent}{text}")).collect())
+        self.put(at..at, joined(texts.map(|text| [end, &indent, &text].concat())))
     }
 
     /// Adds elements before the one at `place`, or at the end, in the list's own style.
@@ -262,16 +262,16 @@ impl<'t> Splicer<'t> {
             _ => scalar::flow(value, style, false),
         });
         if place == 0 {
-            return self.put(line..line, texts.map(|text| format!("{lead}{text}{end}")).collect());
+            return self.put(line..line, joined(texts.map(|text| [&lead, &text, end].concat())));
         }
         let at = self.line_end(span.end);
-        self.put(at..at, texts.map(|text| format!("{end}{lead}{text}")).collect())
+        self.put(at..at, joined(texts.map(|text| [end, &lead, &text].concat())))
     }
 
     /// Fills empty brackets.
     fn fill(&mut self, node: &Node, inner: &str) -> Done {
         let range = node.span.range();
-        self.no_comment(&range.start..&range.end)?;
+        self.no_comment(range.start, range.end)?;
         self.put(range.start + 1..range.end - 1, inner.to_owned())
     }
 
@@ -310,18 +310,23 @@ impl<'t> Splicer<'t> {
     }
 
     /// Refuses to replace bytes that hold a comment.
-    fn no_comment(&self, range: Range<&usize>) -> Done {
-        let old = self.text.get(*range.start..*range.end).unwrap_or_default();
+    fn no_comment(&self, start: usize, end: usize) -> Done {
+        let old = self.text.get(start..end).unwrap_or_default();
         if [" #", "\t#", "\n#"].iter().any(|mark| old.contains(mark)) {
             return Err(Refusal::new("a comment stands inside of what would be replaced"));
         }
         Ok(())
     }
 
+    #[allow(clippy::unnecessary_wraps)] // the last step of every way that may be refused
     fn put(&mut self, range: Range<usize>, new: String) -> Done {
         self.patches.push((range, new));
         Ok(())
     }
+}
+
+fn joined(texts: impl Iterator<Item = String>) -> String {
+    texts.collect()
 }
 
 /// From the key's first byte to the value's last.
