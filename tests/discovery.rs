@@ -120,6 +120,55 @@ async fn the_order_of_a_large_file_is_kept_over_blocks_and_threads() {
     assert!(answer.complete && answer.items.len() == 20_000 && answer.items.is_sorted_by(|one, other| one.key < other.key));
 }
 
+/// A measurement: `cargo test --release --test discovery -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement, for a release build"]
+async fn a_hundred_thousand_machines_are_read_and_mapped_in_well_under_a_second() {
+    let mut lines = String::new();
+    for number in 0..100_000 {
+        let _ = writeln!(
+            lines,
+            r#"{{"name": "vm-{number:07}", "uuid": "a6a3a450-6513-470e-a69e-{number:012}", "env": "prod", "owner": "team-{:02}", "cpus": 16, "memory_mib": 2048, "disk_gib": 80, "os": "windows", "os_version": "2022", "mac": "1d:6d:13:{:02x}:{:02x}:d6", "ips": ["10.0.{}.{}", "fd00::{number:x}"], "tags": ["pci", "backup", "db"], "cluster": "cluster-{:02}", "fqdn": "vm-{number:07}.example.com"}}"#,
+            number % 40,
+            number >> 8 & 0xff,
+            number & 0xff,
+            number >> 8 & 0xff,
+            number & 0xff,
+            number % 50,
+        );
+    }
+    let table = |entries: &[(&str, &str)]| entries.iter().map(|(name, expression)| (*name, Text::from(*expression))).collect();
+    let map = Mapping {
+        class: Some("\"virtual-machine\"".into()),
+        key: Some(".uuid".into()),
+        name: Some(".name".into()),
+        identifiers: table(&[("vsphere/instance-uuid", ".uuid"), ("dns/fqdn", ".fqdn")]),
+        attributes: table(&[
+            ("cpus", ".cpus"),
+            ("memory", r#""\(.memory_mib)Mi""#),
+            ("disk", r#""\(.disk_gib)Gi""#),
+            ("os", "{name: .os, version: .os_version}"),
+            ("macAddresses", "[.mac]"),
+            ("ipAddresses", ".ips"),
+            ("tags", ".tags"),
+            ("cluster", ".cluster"),
+        ]),
+        ..Mapping::default()
+    };
+    let array = format!("[{}]", lines.trim_end().replace('\n', ","));
+    let by_jq = Mapping { owner: Some(".owner | ascii_upcase".into()), ..map.clone() };
+    for (name, path, content, map) in
+        [("lines", "a.ndjson", &lines, &map), ("one list", "a.json", &array, &map), ("one field by jq", "a.ndjson", &lines, &by_jq)]
+    {
+        let files = Arc::new(Memory(content.clone().into_bytes()));
+        let start = std::time::Instant::now();
+        let answer =
+            observe(&DiscoverySourceSpec { map: Some(map.clone()), items: Some(if path == "a.json" { ".[]" } else { "." }.into()), ..spec(path) }, files).await;
+        println!("{name}: {:?}", start.elapsed());
+        assert!(answer.complete && answer.items.len() == 100_000, "{:?}", answer.error);
+    }
+}
+
 // Incomplete files: a source whose answer is not complete never looks complete (nautobot-app-ssot#1108, cartography#379).
 
 #[tokio::test]

@@ -496,8 +496,24 @@ fn expressions() -> impl Strategy<Value = String> {
     })
 }
 
+/// What jaq gives without anything of ours.
+fn as_it_comes(expression: &str, document: &Node<'_>) -> Result<Option<Value>, ()> {
+    use jaq_core::load::{Arena, File, Loader};
+    use jaq_core::{Compiler, Ctx, Vars, data::JustLut, unwrap_valr};
+    let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    let arena = Arena::default();
+    let modules = Loader::new(definitions).load(&arena, File { code: expression, path: () }).map_err(drop).unwrap();
+    let filter = Compiler::default().with_funs(functions).compile(modules).map_err(drop).unwrap();
+    let input: jaq_json::Val = serde_json::from_value(document.to_value().to_json()).unwrap();
+    let context = Ctx::<JustLut<jaq_json::Val>>::new(&filter.lut, Vars::new([]));
+    let mut outputs = filter.id.run((context, input)).map(unwrap_valr);
+    let first = outputs.next().transpose().map_err(drop)?;
+    Ok(first.map(|value| serde_json::from_str(&value.to_string()).unwrap()))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_run_directly_gives_what_jq_gives(expression in expressions(), document in documents()) {
@@ -509,6 +525,18 @@ proptest! {
             (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours.as_ref().map(Value::to_string), theirs.as_ref().map(Value::to_string)),
             (Err(ours), Err(theirs)) => prop_assert_eq!(ours, theirs),
             _ => prop_assert!(false, "{}: directly {:?}, by jq {:?}", expression, ours, theirs),
+        }
+    }
+
+    /// jaq with its own values, as it comes, is the judge. Left out are text with values in it, since jaq writes decimal
+    /// numbers and the order of members as they were read, and places in lists, since it takes `{} | .[0]` for null.
+    #[test]
+    fn what_is_run_directly_gives_what_jaq_gives_as_it_comes(expression in expressions().prop_filter("no text and no places", |text| !["\\(", "[-", "[0]", "[1]", "[2]"].iter().any(|part| text.contains(part))), document in documents()) {
+        let ours = expression.parse::<Expression>().unwrap().run(&document);
+        match (&ours, as_it_comes(&expression, &document)) {
+            (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, &theirs),
+            (Err(_), Err(())) => {}
+            (ours, theirs) => prop_assert!(false, "{}: directly {:?}, by jaq {:?}", expression, ours, theirs),
         }
     }
 }

@@ -3,9 +3,8 @@
 use bowline::api::Text;
 use bowline::change::markdown;
 use bowline::forge::local::Local;
-use bowline::forge::{Forge, Marker, Person, Request, State};
+use bowline::forge::{Forge, Marker, Request, State};
 use clap::{Args, Subcommand};
-use git2::Repository;
 use serde_json::json;
 
 use super::Outcome;
@@ -66,7 +65,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         Verb::Approve { key, estate } => {
             let forge = forge(options, estate).await?;
             let key = find(&forge, key)?.marker.key;
-            let approval = forge.approve(&key, person(&forge).as_ref(), jiff::Timestamp::now()).await.map_err(failure)?;
+            let approval = forge.approve(&key, None, jiff::Timestamp::now()).await.map_err(failure)?;
             for path in &approval.left {
                 eprintln!("left {path} as it is in the working tree: it was changed in the same moment");
             }
@@ -79,7 +78,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         Verb::Reject { key, reason, estate } => {
             let forge = forge(options, estate).await?;
             let key = find(&forge, key)?.marker.key;
-            forge.reject(&key, person(&forge).as_ref(), reason.as_deref(), jiff::Timestamp::now()).await.map_err(failure)?;
+            forge.reject(&key, None, reason.as_deref(), jiff::Timestamp::now()).await.map_err(failure)?;
             options.print(&json!({"key": key, "state": "Rejected"}), |_| format!("rejected {key}: not proposed again while its drift stays the same\n"))?;
             Ok(Outcome::Done)
         }
@@ -97,12 +96,6 @@ async fn forge(options: &Options, estate: &EstateOption) -> Result<Local, Failur
         Some(branch) => forge.with_base(&branch),
         None => forge,
     })
-}
-
-/// The user as git knows them.
-fn person(forge: &Local) -> Option<Person> {
-    let signature = Repository::open(forge.repository()).ok()?.signature().ok()?;
-    Some(Person { name: signature.name().ok()?.to_owned(), email: signature.email().ok()?.to_owned() })
 }
 
 /// The request of a key, or of the only key that begins so.

@@ -1,6 +1,6 @@
 //! `bowline reconcile`: one pass. Plans from what is committed, then opens, updates and closes change requests.
 
-use bowline::api::{EstateSpec, Text};
+use bowline::api::Text;
 use bowline::change::markdown;
 use bowline::discovery::Answer;
 use bowline::drift::FindingKind;
@@ -72,7 +72,7 @@ async fn confirm(options: &Options, session: &mut Session, sources: &[Text]) -> 
 /// Brings the forge to what the plan wants, and remembers what was seen.
 pub async fn settle(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) -> Result<Settled, Failure> {
     let forge = forge(session)?;
-    let limits = limits(&session.estate.spec);
+    let limits = Limits::from(&session.estate.spec.changes);
     let pass = Pass { base: session.estate.revision.as_deref(), now: session.now };
     let doubt = Doubt::of(&session.estate, plan);
     let settled = life::settle(&forge as &dyn Forge, &plan.changes, &doubt, &limits, pass).await.map_err(failure)?;
@@ -88,10 +88,6 @@ pub fn failure(error: bowline::forge::Error) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-fn limits(spec: &EstateSpec) -> Limits {
-    Limits::of(spec)
 }
 
 /// The forge of the estate.

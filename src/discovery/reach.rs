@@ -4,6 +4,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use tokio::net::TcpStream;
+
 use super::file::Files;
 use super::tls::Connect;
 use crate::access::Access;
@@ -41,5 +44,12 @@ impl Files for Allowed {
             return Err(format!("`{path}` is not a file"));
         }
         std::fs::File::open(full).map(|file| Box::new(file) as Box<dyn Read + Send>).map_err(told)
+    }
+}
+
+#[async_trait]
+impl Connect for Access {
+    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
+        Access::connect(self, host, port).await.map_err(|error| error.to_string())
     }
 }

@@ -55,8 +55,13 @@ impl Marker {
 
     /// The body with this marker as its last line, in place of any other.
     pub fn attach(&self, body: &str) -> String {
+        format!("{}\n\n{}\n", Self::detach(body), self.line())
+    }
+
+    /// The body without any marker, as a person reads it.
+    pub fn detach(body: &str) -> String {
         let kept: Vec<&str> = body.lines().filter(|line| !line.trim_start().starts_with(OPENING)).collect();
-        format!("{}\n\n{}\n", kept.join("\n").trim_end(), self.line())
+        kept.join("\n").trim_end().to_owned()
     }
 
     /// The marker of a body; none where it has none that can be read.

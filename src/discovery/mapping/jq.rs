@@ -16,7 +16,7 @@ use super::node::Node;
 /// What an expression may cost beyond what its input costs, in units of `fuel`: some 50 ms.
 const BUDGET: u64 = 500_000;
 /// What it may cost for each value of its input.
-const BUDGET_PER_VALUE: u64 = 64;
+const BUDGET_PER_VALUE: u64 = 32;
 
 /// Filters that look beyond the input, end the process or print, and two that may loop for as long as a number says.
 const REFUSED: [&str; 9] = ["env", "now", "halt", "debug_empty", "stderr_empty", "localtime", "strflocaltime", "jn", "yn"];

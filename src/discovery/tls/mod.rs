@@ -181,7 +181,7 @@ fn observations(
 ) -> Vec<Observation> {
     let mut items = Vec::new();
     let root = if spec.files.is_empty() && spec.authorities.is_none() { None } else { Root::open(root).map_err(|error| problems.gap(error)).ok() };
-    let authorities = if shown.is_empty() { None } else { trusted(spec, root.as_ref(), problems) };
+    let authorities = if shown.is_empty() && spec.files.is_empty() { None } else { trusted(spec, root.as_ref(), problems) };
     for (endpoint, shown) in shown {
         let item =
             shown.map_err(|error| format!("{endpoint} cannot be reached: {error}")).and_then(|shown| of_endpoint(&endpoint, &shown, authorities.as_ref(), now));
@@ -196,7 +196,7 @@ fn observations(
             problems.gap(error);
         }
         for file in files {
-            match root.read(&file).and_then(|bytes| of_file(&file, &bytes)) {
+            match root.read(&file).and_then(|bytes| of_file(&file, &bytes, authorities.as_ref())) {
                 Ok(item) => items.extend(item),
                 Err(error) => problems.gap(format!("{file}: {error}")),
             }
@@ -227,7 +227,7 @@ fn trusted(spec: &Spec, root: Option<&Root>, problems: &mut Problems) -> Option<
 }
 
 fn of_endpoint(endpoint: &Endpoint, shown: &Shown, authorities: Option<&Authorities>, now: Timestamp) -> Result<Observation, String> {
-    let facts = read::facts(&shown.leaf, &shown.chain).map_err(|error| format!("{endpoint}: its certificate cannot be read: {error}"))?;
+    let facts = read::facts(&shown.leaf, &shown.chain, &known(authorities)).map_err(|error| format!("{endpoint}: its certificate cannot be read: {error}"))?;
     let mut more = vec![("endpoint", Value::from(endpoint.to_string()))];
     more.extend(shown.version.map(|version| ("tlsVersion", Value::from(version))));
     if let Some(authorities) = authorities {
@@ -239,16 +239,20 @@ fn of_endpoint(endpoint: &Endpoint, shown: &Shown, authorities: Option<&Authorit
     Ok(observation(&endpoint.to_string(), &facts.sha256, facts.attributes, more))
 }
 
+fn known(authorities: Option<&Authorities>) -> Vec<CertificateDer<'_>> {
+    authorities.map(Authorities::certificates).unwrap_or_default()
+}
+
 fn judged(attributes: &mut Vec<(&'static str, Value)>, [name, reason]: [&'static str; 2], result: Result<(), String>) {
     attributes.push((name, Value::Bool(result.is_ok())));
     attributes.extend(result.err().map(|error| (reason, Value::from(error))));
 }
 
 /// The first certificate of a file is the item, the others are its chain. A file of keys and the like holds none.
-fn of_file(path: &str, bytes: &[u8]) -> Result<Option<Observation>, String> {
+fn of_file(path: &str, bytes: &[u8], authorities: Option<&Authorities>) -> Result<Option<Observation>, String> {
     let certificates: Vec<CertificateDer<'static>> = read::certificates_in(bytes)?;
     let Some((leaf, chain)) = certificates.split_first() else { return Ok(None) };
-    let facts = read::facts(leaf, chain)?;
+    let facts = read::facts(leaf, chain, &known(authorities))?;
     Ok(Some(observation(path, &facts.sha256, facts.attributes, vec![("file", Value::from(path))])))
 }
 
