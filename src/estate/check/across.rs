@@ -159,19 +159,19 @@ impl<'a> Across<'a> {
                     self.error(service.origin, Mistake::at(&format!("spec.groups.{place}.name"), "duplicate-name", message).hint("rename one".to_owned()));
                 }
                 for (member, name) in group.members.iter().enumerate() {
-                    self.member(service, &groups, name, format!("spec.groups.{place}.members.{member}"), false);
+                    self.member(service, &groups, name, &format!("spec.groups.{place}.members.{member}"), false);
                 }
                 self.needs(service, place);
             }
             for (place, dependency) in service.spec.dependencies.iter().enumerate() {
-                self.member(service, &groups, &dependency.from, format!("spec.dependencies.{place}.from"), true);
-                self.member(service, &groups, &dependency.to, format!("spec.dependencies.{place}.to"), true);
+                self.member(service, &groups, &dependency.from, &format!("spec.dependencies.{place}.from"), true);
+                self.member(service, &groups, &dependency.to, &format!("spec.dependencies.{place}.to"), true);
             }
         }
     }
 
     /// A member of a group, or an end of a dependency, that names nothing.
-    fn member(&mut self, service: &Declared<ServiceMapSpec>, groups: &HashSet<&str>, name: &str, path: String, may_be_itself: bool) {
+    fn member(&mut self, service: &Declared<ServiceMapSpec>, groups: &HashSet<&str>, name: &str, path: &str, may_be_itself: bool) {
         let estate = self.estate;
         if let Some(other) = name.strip_prefix("service/") {
             if has(&estate.services, other) || self.may_be_unread(other) || self.may_be_unread(name) {
@@ -179,7 +179,7 @@ impl<'a> Across<'a> {
             }
             let hint = self.hint(other, estate.services.iter().map(|service| &*service.name));
             let hint = hint.or_else(|| Some("declare it as a ServiceMap".to_owned()));
-            return self.error(service.origin, Mistake::at(&path, "unknown-service-member", format!("`{other}` is no service of this estate")).hint(hint));
+            return self.error(service.origin, Mistake::at(path, "unknown-service-member", format!("`{other}` is no service of this estate")).hint(hint));
         }
         if groups.contains(name) || (may_be_itself && name == &*service.name) || estate.item(name).is_some() || self.may_be_unread(name) {
             return;
@@ -191,7 +191,7 @@ impl<'a> Across<'a> {
             nearest(name, known).map(|near| format!("did you mean `{near}`?")).or_else(|| self.hint(name, estate.items.iter().map(|item| &*item.name)))
         };
         let message = format!("`{name}` is neither an item of this estate nor a group of `{}`", service.name);
-        self.error(service.origin, Mistake::at(&path, "unknown-service-member", message).hint(hint));
+        self.error(service.origin, Mistake::at(path, "unknown-service-member", message).hint(hint));
     }
 
     fn needs(&mut self, service: &Declared<ServiceMapSpec>, place: usize) {
