@@ -1,5 +1,7 @@
 //! The life of a change request, decided without any forge: each test is one sentence of it.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use bowline::api::Text;
 use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel, Schedule};
 use bowline::change::{Change, FileChange};

@@ -200,8 +200,7 @@ impl Error {
             Self::NotARepository { .. } => "make it one: `git init`, then `git add` and `git commit` the estate".into(),
             Self::OutsideTree { .. } => "give the estate's folder in the working tree".into(),
             Self::NoCommits { .. } => "commit the estate first: `git add .` and `git commit`".into(),
-            Self::Detached => "check out the branch that change requests are merged into: `git checkout main`, say".into(),
-            Self::OnRequestBranch { .. } => "check out the branch that change requests are merged into: `git checkout main`, say".into(),
+            Self::Detached | Self::OnRequestBranch { .. } => "check out the branch that change requests are merged into: `git checkout main`, say".into(),
             Self::OtherBase { theirs, .. } => format!("check out `{theirs}`, or decide its open requests first"),
             Self::ForeignRevision { .. } => "the branch was rewritten meanwhile; run again".into(),
             Self::Unknown { .. } => "`bowline changes list` shows all of them".into(),
@@ -224,7 +223,7 @@ impl Error {
             Self::NoIdentity => "tell it: `git config user.name NAME` and `git config user.email ADDRESS`".into(),
             Self::Busy => "wait until it has ended, then try again".into(),
             Self::Damaged { key, .. } => {
-                format!("`git log refs/bowline/{key}` shows earlier ones; `git update-ref refs/bowline/{key} COMMIT` goes back to one")
+                format!("`git log refs/bowline/requests/{key}` shows earlier ones; `git update-ref refs/bowline/requests/{key} COMMIT` goes back to one")
             }
             Self::Interrupted { .. } => "the next `bowline reconcile` completes it".into(),
             Self::Git(error) if error.code() == git2::ErrorCode::Owner => {

@@ -119,8 +119,8 @@ impl Record {
                 digest.update(part.as_bytes());
             }
         }
-        let digits: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        digits.into()
+        let first = digest.finalize().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{first:016x}").into()
     }
 
     fn sources(self) -> Vec<Text> {

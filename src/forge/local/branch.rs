@@ -70,7 +70,8 @@ impl Local {
             match repository.status_file(Path::new(&path)) {
                 Ok(Status::CURRENT) => {}
                 Ok(_) => paths.push(path),
-                Err(error) if error.code() == ErrorCode::NotFound => {}
+                // A new file, or a folder, which is refused when the commit is made.
+                Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Ambiguous) => {}
                 Err(error) => return Err(error.into()),
             }
         }

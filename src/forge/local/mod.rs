@@ -1,8 +1,8 @@
 //! The embedded default: change requests in the estate's own git repository, with nothing but git.
 //!
 //! ```text
-//! refs/heads/bowline/<key>   the branch: one commit on the base branch        branch.rs
-//! refs/bowline/<key>         title, body and state; its history is the life   record.rs
+//! refs/heads/bowline/<key>       the branch: one commit on the base branch        branch.rs
+//! refs/bowline/requests/<key>    title, body and state; its history is the life   record.rs
 //! ```
 //!
 //! Every change of a request is carried out in three moves, so that it can be cut short at any point: the record with

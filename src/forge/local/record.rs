@@ -101,7 +101,8 @@ pub(super) fn id(key: &str, text: &str) -> Result<Oid, Error> {
 pub(super) fn load(repository: &Repository, key: &str) -> Result<Option<Loaded>, Error> {
     let reference = match repository.find_reference(&format!("{RECORDS}{key}")) {
         Ok(reference) => reference,
-        Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+        // A key that cannot name a ref names no record.
+        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let damaged = |why: String| Error::Damaged { key: key.to_owned(), why };

@@ -8,8 +8,9 @@ use git2::{ErrorCode, Oid, Repository};
 
 use super::Error;
 
-/// The namespace of the records.
-pub(super) const RECORDS: &str = "refs/bowline/";
+/// The namespace of the records. Not `refs/bowline/` itself: git would take `bowline/<key>` for the record instead of the
+/// branch, and `git merge bowline/<key>` would merge it.
+pub(super) const RECORDS: &str = "refs/bowline/requests/";
 /// The lock file in the git directory. It stays there; what counts is the operating system's lock on it.
 const LOCK: &str = "bowline.lock";
 /// How often the lock is tried, and how long between: 10 seconds in all.

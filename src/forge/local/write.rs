@@ -131,7 +131,10 @@ impl Local {
     pub(super) fn recover_one(&self, repository: &Repository, key: &str, now: Timestamp) -> Result<(), Error> {
         let Some(loaded) = load(repository, key)?.filter(|loaded| loaded.record.marker.estate == self.estate) else { return Ok(()) };
         if loaded.record.intent.is_some() {
-            self.finish(repository, loaded, Run::Again)?;
+            let left = self.finish(repository, loaded, Run::Again)?;
+            if !left.is_empty() {
+                tracing::warn!(key, files = ?left, "left as they are: they were changed after the approval; `git status` shows them");
+            }
         }
         let Some(before) = self.own(repository, key)? else { return Ok(()) };
         let request = self.observe(repository, before.clone())?;
@@ -219,7 +222,7 @@ impl Local {
     }
 
     /// Does what an intent says, as far as it is not done, and writes the record without it; or takes the intent back
-    /// where a branch is neither where it came from nor where it goes.
+    /// where it cannot be done.
     fn finish(&self, repository: &Repository, loaded: Loaded, run: Run) -> Result<Vec<String>, Error> {
         let Loaded { at, mut record } = loaded;
         let Some(intent) = record.intent.take() else { return Ok(Vec::new()) };
@@ -236,11 +239,16 @@ impl Local {
                 self.reached(&format!("{key}: end"));
                 Ok(left)
             }
-            Err(error @ (Error::Moved { .. } | Error::CheckedOut { .. })) => {
-                take_back(repository, &record, at)?;
-                if run == Run::First { Err(error) } else { Ok(Vec::new()) }
+            Err(error) => {
+                if nothing_moved(repository, &record, &intent)? {
+                    take_back(repository, &record, at)?;
+                    // What the earlier run meant to do is decided again.
+                    if run == Run::Again {
+                        return Ok(Vec::new());
+                    }
+                }
+                Err(error)
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -303,6 +311,18 @@ impl Local {
             Err(Error::Moved { .. } | Error::CheckedOut { .. }) | Ok(()) => Ok(left),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whether work that failed left the branches as they were, so that its intent can be taken back.
+fn nothing_moved(repository: &Repository, record: &Record, intent: &Intent) -> Result<bool, Error> {
+    match intent {
+        // Moving or deleting the one branch is the last that is done.
+        Intent::Write { .. } | Intent::Delete { .. } => Ok(true),
+        Intent::Merge { to, .. } => match head_of(repository, &record.base_branch)? {
+            Some(now) => Ok(!contains(repository, now, id(&record.marker.key, to)?)?),
+            None => Ok(true),
+        },
     }
 }
 
