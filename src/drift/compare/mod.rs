@@ -13,9 +13,7 @@
 //! an attribute: it compares as JSON does, numbers by number, so `8` is `8.0` and not `"8"`.
 
 mod host_name;
-mod ip;
 mod list;
-pub(crate) mod mac;
 mod number;
 mod quantity;
 mod text;
@@ -27,6 +25,7 @@ use std::sync::LazyLock;
 use crate::api::ci_class::{AttributeRule, Compare, ListOrder};
 use crate::api::{Table, Text, Value};
 use crate::estate::class::AttributeRules;
+use crate::identity::{ip, mac};
 
 /// The rules of what no class speaks of.
 static PLAIN: LazyLock<AttributeRules> = LazyLock::new(AttributeRules::default);
@@ -288,6 +287,19 @@ pub(crate) fn rules_along<'a>(rules: &'a AttributeRules, path: &str) -> Vec<&'a 
         }
     }
     way
+}
+
+/// The rules of what no class speaks of: values compare as JSON does.
+pub(crate) fn plain() -> &'static AttributeRules {
+    &PLAIN
+}
+
+/// The rules of the part `name` of a map, with the meaning of the whole where the part has none of its own.
+pub(crate) fn below(rules: &AttributeRules, name: &str) -> AttributeRules {
+    let how = How::new(rules).field(name);
+    let mut below = how.rules.clone();
+    below.rule.compare = how.compare;
+    below
 }
 
 /// The rules of an attribute.

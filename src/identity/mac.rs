@@ -40,7 +40,7 @@ fn group(digits: &str) -> Option<u64> {
 }
 
 /// Whether both are the same address.
-pub(super) fn equal(a: &str, b: &str) -> bool {
+pub(crate) fn equal(a: &str, b: &str) -> bool {
     match (parse(a), parse(b)) {
         (Some(a), Some(b)) => a == b,
         (None, None) => a.trim() == b.trim(),

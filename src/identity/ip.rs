@@ -8,14 +8,14 @@ use core::net::{IpAddr, Ipv4Addr};
 
 /// An address with its length and zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Address<'a> {
+pub(crate) struct Address<'a> {
     address: IpAddr,
     length: u8,
     zone: &'a str,
 }
 
 /// Reads an address or prefix.
-pub(super) fn parse(text: &str) -> Option<Address<'_>> {
+pub(crate) fn parse(text: &str) -> Option<Address<'_>> {
     let text = text.trim();
     let (text, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
     let (text, zone) = text.split_once('%').unwrap_or((text, ""));
@@ -41,7 +41,7 @@ fn read_length(text: &str, address: IpAddr) -> Option<u8> {
 }
 
 /// Whether both are the same address. What is no address compares as text.
-pub(super) fn equal(a: &str, b: &str) -> bool {
+pub(crate) fn equal(a: &str, b: &str) -> bool {
     match (parse(a), parse(b)) {
         (Some(a), Some(b)) => a == b,
         (None, None) => a.trim() == b.trim(),
@@ -50,7 +50,7 @@ pub(super) fn equal(a: &str, b: &str) -> bool {
 }
 
 /// The normal form: IPv6 as in RFC 5952, the length only where it is not the longest.
-pub(super) fn write(text: &str, out: &mut String) {
+pub(crate) fn write(text: &str, out: &mut String) {
     let Some(Address { address, length, zone }) = parse(text) else { return out.push_str(text.trim()) };
     out.push_str(&address.to_string());
     if !zone.is_empty() {
