@@ -1,13 +1,210 @@
 //! Which observations are one item (rule 3: identity is never guessed).
+//!
+//! ```text
+//! normal    the normal forms of identifiers, and values that identify nothing
+//! rules     a class's identification rules made ready: keys, and what a rule says of two things
+//! matching  every observation against what is declared, the strongest rule first
+//! cluster   what nobody declared: observations of several sources that are one thing
+//! mac, ip   addresses in any spelling
+//! ```
+//!
+//! - Of two related classes the rules of the more special one hold; things of unrelated classes are never one.
+//! - The first rule that finds an item decides. A rule before it that both sides can answer, and answer differently, is a
+//!   veto. Two items by the same rule are a doubt ([`Ambiguity`]), and nothing is merged.
+//! - A name is no identifier. What goes by names and addresses alone does not bring back an item that is retired.
+//! - What only one side says to be within a network or site is a doubt too; if neither says it, the estate has only one.
+//! - A source that reports one item twice is told ([`Duplicate`]). The stronger match speaks for the item; of two that are
+//!   as strong, only what they agree on is compared: a clone must not flip the record of its original.
+//!
+//! The result does not depend on the order of sources, observations or items.
 
-use crate::discovery::Discovered;
-use crate::estate::Estate;
+mod cluster;
+pub(crate) mod ip;
+pub(crate) mod mac;
+mod matching;
+mod normal;
+mod rules;
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::api::Text;
+use crate::discovery::{Answer, Discovered, Observation};
+use crate::estate::{Class, Estate};
+
+/// One observation, by its place in [`Discovered`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sighting {
+    /// Index into [`Discovered::answers`].
+    pub answer: u32,
+    /// Index into that answer's items.
+    pub index: u32,
+}
+
+/// A sighting of a declared item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// Index into the estate's items.
+    pub item: u32,
+    /// What was seen.
+    pub sighting: Sighting,
+    /// Which identification rule decided, from 0, the strongest.
+    pub strength: u16,
+    /// Index into [`Correlation::rules`].
+    pub rule: u16,
+    /// Whether its facts count: of several sightings of one item by one source, only the strongest do.
+    pub speaks: bool,
+}
+
+/// An observation that may be any of several items, or is one only perhaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguity {
+    /// What was seen.
+    pub sighting: Sighting,
+    /// The items, by index, sorted.
+    pub items: Vec<u32>,
+    /// Index into [`Correlation::rules`].
+    pub rule: u16,
+    /// Whether the doubt is only that one side does not say within what it is.
+    pub unsure: bool,
+}
+
+/// One thing that one source reports several times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The declared item; none where the thing is not declared.
+    pub item: Option<u32>,
+    /// Its sightings by that source, sorted.
+    pub sightings: Vec<Sighting>,
+}
 
 /// Which observation belongs to which declared item, and what belongs to none.
 #[derive(Clone, Debug, Default)]
-pub struct Correlation {}
+pub struct Correlation {
+    /// Sorted by item, then by source and key.
+    matches: Vec<Match>,
+    /// For each item, where its matches begin; one more at the end.
+    starts: Vec<u32>,
+    /// Sightings of what nobody declared, one thing after the other.
+    undeclared: Vec<Sighting>,
+    /// Where in `undeclared` each thing ends.
+    ends: Vec<u32>,
+    /// Observations that are none of the above.
+    pub ambiguities: Vec<Ambiguity>,
+    /// What one source reports several times.
+    pub duplicates: Vec<Duplicate>,
+    /// The identification rules as people name them: `dns/fqdn`.
+    pub rules: Vec<String>,
+}
+
+impl Correlation {
+    /// The sightings of an item, sorted by source and key.
+    pub fn of(&self, item: usize) -> &[Match] {
+        let at = |index: usize| self.starts.get(index).map(|start| *start as usize);
+        at(item).zip(at(item + 1)).and_then(|(start, end)| self.matches.get(start..end)).unwrap_or_default()
+    }
+
+    /// All sightings of declared items, sorted by item.
+    pub fn matches(&self) -> &[Match] {
+        &self.matches
+    }
+
+    /// What nobody declared: the sightings of one thing each, sorted by source and key.
+    pub fn undeclared(&self) -> impl Iterator<Item = &[Sighting]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).filter_map(|(start, end)| self.undeclared.get(*start as usize..*end as usize))
+    }
+
+    /// The name of a rule.
+    pub fn rule(&self, rule: u16) -> &str {
+        self.rules.get(usize::from(rule)).map_or("", String::as_str)
+    }
+}
+
+impl Sighting {
+    /// The answer and the observation.
+    pub fn find(self, discovered: &Discovered) -> Option<(&Answer, &Observation)> {
+        let answer = discovered.answers.get(self.answer as usize)?;
+        Some((answer, answer.items.get(self.index as usize)?))
+    }
+
+    /// By source, key and name: an order that does not depend on where an observation stands.
+    fn order(self, other: Self, discovered: &Discovered) -> Ordering {
+        let names = |sighting: Self| sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class));
+        names(self).cmp(&names(other)).then(self.cmp(&other))
+    }
+}
+
+/// What a source calls this thing: its key, or where it has none, its name. Rows that a source repeats have the same.
+fn own_name(observation: &Observation) -> &Text {
+    if observation.key.is_empty() { &observation.name } else { &observation.key }
+}
 
 /// Finds, for every observation, the declared item that it is about.
-pub fn correlate(_estate: &Estate, _discovered: &Discovered) -> Correlation {
-    Correlation {}
+pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
+    let rules = rules::Rules::new(estate, discovered);
+    let found = matching::find(estate, discovered, &rules);
+    let mut correlation = Correlation { ambiguities: found.ambiguities, rules: rules.all.iter().map(rules::Rule::name).collect(), ..Correlation::default() };
+    correlation.keep_matches(found.matches, estate.items.len(), discovered);
+    let things = cluster::find(estate, discovered, &rules, found.unclaimed);
+    for thing in things {
+        let duplicates = repeated(thing.iter().copied(), discovered);
+        if duplicates.is_empty() {
+            correlation.undeclared.extend(thing);
+            correlation.ends.push(index(correlation.undeclared.len()));
+        } else {
+            // Which of them is the thing is not known, so none of them is brought up as one.
+            correlation.duplicates.extend(duplicates.into_iter().map(|sightings| Duplicate { item: None, sightings }));
+        }
+    }
+    correlation.ambiguities.sort_by(|one, other| one.sighting.order(other.sighting, discovered));
+    correlation
+}
+
+impl Correlation {
+    fn keep_matches(&mut self, mut matches: Vec<Match>, items: usize, discovered: &Discovered) {
+        matches.sort_by(|one, other| one.item.cmp(&other.item).then_with(|| one.sighting.order(other.sighting, discovered)));
+        self.starts = vec![0; items + 1];
+        for found in &matches {
+            if let Some(count) = self.starts.get_mut(found.item as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut self.starts {
+            sum += *start;
+            *start = sum;
+        }
+        for of_one in matches.chunk_by_mut(|one, other| one.item == other.item) {
+            if of_one.len() < 2 {
+                continue;
+            }
+            let item = of_one.first().map(|found| found.item);
+            let repeated = repeated(of_one.iter().map(|found| found.sighting), discovered);
+            self.duplicates.extend(repeated.into_iter().map(|sightings| Duplicate { item, sightings }));
+            for of_source in of_one.chunk_by_mut(|one, other| one.sighting.answer == other.sighting.answer) {
+                let strongest = of_source.iter().map(|found| found.strength).min().unwrap_or_default();
+                of_source.iter_mut().for_each(|found| found.speaks = found.strength == strongest);
+            }
+        }
+        self.matches = matches;
+    }
+}
+
+/// Of sightings of one thing, sorted by source: those of each source that gives it more than one name of its own.
+fn repeated(sightings: impl Iterator<Item = Sighting>, discovered: &Discovered) -> Vec<Vec<Sighting>> {
+    let sightings: Vec<Sighting> = sightings.collect();
+    let name = |sighting: &Sighting| sighting.find(discovered).map(|(_, observation)| own_name(observation));
+    let of_sources = sightings.chunk_by(|one, other| one.answer == other.answer);
+    of_sources.filter(|of_source| of_source.iter().any(|sighting| name(sighting) != of_source.first().and_then(name))).map(<[Sighting]>::to_vec).collect()
+}
+
+/// The normal form of a value of an identifier; none where it identifies nothing.
+pub(crate) fn normal_form<'a>(class: Option<&Class>, identifier: &str, value: &'a str) -> Option<Cow<'a, str>> {
+    (!normal::is_bogus(class, identifier, value)).then(|| normal::Form::of(identifier).normal(value))
+}
+
+/// Counts of items and observations fit 32 bits: four thousand times the design size.
+fn index(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

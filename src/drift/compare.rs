@@ -1,1 +1,0 @@
-//! Values compared by meaning (rule 4).

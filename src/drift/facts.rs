@@ -1,0 +1,169 @@
+//! What the sources say about an item, and which of them says the truth.
+//!
+//! For each declared attribute, in this order: what says nothing does not count, and a source that reports the item
+//! twice with different values says nothing; a stale fact does not count beside a fresh one; the class's rules of truth
+//! decide, those that name the attribute first; then the source's priority. Sources of one priority that disagree are a
+//! conflict, and nothing is compared.
+
+use super::compare::{self, Difference, agree, differences, equal, rules_of};
+use super::context::{Context, Item, Source, is_unexpected};
+use crate::api::ci_class::TruthRule;
+use crate::api::{Table, Value};
+use crate::discovery::Observation;
+use crate::estate::Class;
+use crate::estate::class::AttributeRules;
+use crate::identity::{Match, Sighting};
+
+/// How what was found contradicts what is declared.
+pub(super) enum Contradiction {
+    /// An attribute differs.
+    Differs { difference: Difference, sighting: Sighting, rule: String },
+    /// Sources of one priority disagree about an attribute.
+    Conflict { path: String, declared: Value, said: Vec<(Sighting, Value)> },
+}
+
+/// One fact: a value, and who says it.
+#[derive(Clone, Copy)]
+struct Fact<'a> {
+    source: &'a Source<'a>,
+    observation: &'a Observation,
+    sighting: Sighting,
+    value: &'a Value,
+}
+
+/// What is the truth about one attribute.
+enum Said<'a> {
+    Nothing,
+    Fact(Fact<'a>, String),
+    Conflict(Vec<Fact<'a>>),
+}
+
+/// All that contradicts what is declared of the item at `place`.
+pub(super) fn contradictions(context: &Context, place: usize, item: &Item) -> Vec<Contradiction> {
+    let matches = context.correlation.of(place);
+    if matches.is_empty() || is_unexpected(item) || context.only_stale(matches) {
+        return Vec::new();
+    }
+    let class = context.class_of(item);
+    let mut found = Vec::new();
+    match matches {
+        [only] => of_one(context, item, class, *only, &mut found),
+        _ => Several { context, item, class, matches }.compare(&mut found),
+    }
+    found
+}
+
+fn rules_at<'a>(class: Option<&'a Class>, attribute: &str) -> &'a AttributeRules {
+    class.map_or_else(|| rules_of(compare::plain(), attribute), |class| rules_of(&class.rules, attribute))
+}
+
+/// One sighting: no one to disagree with.
+fn of_one(context: &Context, item: &Item, class: Option<&Class>, only: Match, found: &mut Vec<Contradiction>) {
+    let Some((_, observation)) = context.look(only.sighting) else { return };
+    for (name, declared) in &item.spec.attributes {
+        let Some(value) = observation.attributes.get(name) else { continue };
+        let rules = rules_at(class, name);
+        if !equal(rules, declared, value) {
+            push(context, item, differences(rules, &format!("attributes.{name}"), declared, value), only.sighting, "", found);
+        }
+    }
+}
+
+fn push(context: &Context, item: &Item, differences: Vec<Difference>, sighting: Sighting, rule: &str, found: &mut Vec<Contradiction>) {
+    let kept = differences.into_iter().filter(|difference| !context.is_ignored(item, &difference.path));
+    found.extend(kept.map(|difference| Contradiction::Differs { difference, sighting, rule: rule.to_owned() }));
+}
+
+struct Several<'s, 'a> {
+    context: &'s Context<'a>,
+    item: &'s Item,
+    class: Option<&'s Class>,
+    matches: &'s [Match],
+}
+
+impl<'s> Several<'s, '_> {
+    fn compare(&self, found: &mut Vec<Contradiction>) {
+        for (name, declared) in &self.item.spec.attributes {
+            let rules = rules_at(self.class, name);
+            if self.facts(rules, name).iter().any(|fact| !equal(rules, declared, fact.value)) {
+                self.walk(rules, &mut name.to_string(), declared, found);
+            }
+        }
+    }
+
+    /// Compares the parts of maps one by one: of one attribute, one source may know the name and another the version.
+    fn walk(&self, rules: &AttributeRules, path: &mut String, declared: &Value, found: &mut Vec<Contradiction>) {
+        if let (Value::Map(parts), false) = (declared, rules.rule.sensitive) {
+            let length = path.len();
+            for (name, declared) in parts {
+                path.push('.');
+                path.push_str(name);
+                self.walk(&compare::below(rules, name), path, declared, found);
+                path.truncate(length);
+            }
+            return;
+        }
+        let full = format!("attributes.{path}");
+        if declared.is_absent() || self.context.is_ignored(self.item, &full) {
+            return;
+        }
+        match self.said(rules, path) {
+            Said::Nothing => {}
+            Said::Fact(fact, rule) => push(self.context, self.item, differences(rules, &full, declared, fact.value), fact.sighting, &rule, found),
+            Said::Conflict(facts) => {
+                let said = facts.iter().map(|fact| (fact.sighting, compare::in_unit_of(&rules.rule, declared, fact.value))).collect();
+                found.push(Contradiction::Conflict { path: full, declared: declared.clone(), said });
+            }
+        }
+    }
+
+    /// One fact a source about the value at `path`.
+    fn facts(&self, rules: &AttributeRules, path: &str) -> Vec<Fact<'s>> {
+        let of_match = |found: &Match| {
+            let (source, observation) = self.context.look(found.sighting).filter(|_| found.speaks)?;
+            let value = at(&observation.attributes, path).filter(|value| !compare::says_nothing(rules, value))?;
+            Some(Fact { source, observation, sighting: found.sighting, value })
+        };
+        let facts: Vec<Fact> = self.matches.iter().filter_map(of_match).collect();
+        let of_sources = facts.chunk_by(|one, other| one.sighting.answer == other.sighting.answer);
+        of_sources.filter_map(|of_source| of_source.first().filter(|first| of_source.iter().all(|fact| agree(rules, first.value, fact.value))).copied()).collect()
+    }
+
+    fn said(&self, rules: &AttributeRules, path: &str) -> Said<'s> {
+        let mut facts = self.facts(rules, path);
+        if facts.iter().any(|fact| !fact.source.is_stale(fact.observation)) {
+            facts.retain(|fact| !fact.source.is_stale(fact.observation));
+        }
+        let Some(first) = facts.first().copied() else { return Said::Nothing };
+        if facts.iter().all(|fact| agree(rules, first.value, fact.value)) {
+            return Said::Fact(first, String::new());
+        }
+        if let Some(fact) = self.class.and_then(|class| by_truth(&class.truth, path, &facts)) {
+            let rule = format!("truth: {} speaks for {path}", fact.source.answer.source);
+            return Said::Fact(fact, rule);
+        }
+        let best = facts.iter().map(|fact| fact.source.priority).max().unwrap_or_default();
+        facts.retain(|fact| fact.source.priority == best);
+        match facts.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|fact| agree(rules, first.value, fact.value)) => {
+                Said::Fact(*first, format!("priority {best}: {} speaks for {path}", first.source.answer.source))
+            }
+            _ => Said::Conflict(facts),
+        }
+    }
+}
+
+/// The fact of the first source that a rule of truth names: rules that name the attribute before those for all.
+fn by_truth<'a>(rules: &[TruthRule], path: &str, facts: &[Fact<'a>]) -> Option<Fact<'a>> {
+    let names = |rule: &&TruthRule| rule.attributes.iter().any(|name| path.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+    let sources = rules.iter().filter(names).chain(rules.iter().filter(|rule| rule.attributes.is_empty())).flat_map(|rule| &rule.sources);
+    sources.into_iter().find_map(|source| facts.iter().find(|fact| fact.source.answer.source == *source).copied())
+}
+
+fn at<'a>(attributes: &'a Table<Value>, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        None => attributes.get(path),
+        // A name may hold a dot itself.
+        Some((first, rest)) => attributes.get(path).or_else(|| attributes.get(first)?.at(rest)),
+    }
+}

@@ -1,0 +1,120 @@
+//! What nobody declared: which observations of it are one thing.
+
+use super::matching::{CROWD, observed};
+use super::rules::{Rules, Thing, Verdict};
+use super::{Sighting, index};
+use crate::discovery::{Discovered, Observation};
+use crate::estate::Estate;
+
+/// Two groups are held against each other member by member up to this many pairs.
+const PAIRS: usize = 256;
+
+/// The sightings of one thing each: things sorted by the first sighting of each, sightings by source and key.
+pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, mut unclaimed: Vec<Sighting>) -> Vec<Vec<Sighting>> {
+    unclaimed.sort_by(|one, other| one.order(*other, discovered));
+    let seen: Vec<(Sighting, &Observation)> = unclaimed.iter().filter_map(|sighting| Some((*sighting, sighting.find(discovered)?.1))).collect();
+    let mut groups = Groups { estate, rules, seen: &seen, group: (0..seen.len()).collect(), members: (0..seen.len()).map(|place| vec![place]).collect() };
+    for (rule, shared) in shared_keys(estate, rules, &seen) {
+        groups.join(rule, &shared);
+    }
+    let members = groups.members.into_iter().filter(|members| !members.is_empty());
+    members
+        .map(|mut members| {
+            members.sort_unstable();
+            members.into_iter().filter_map(|place| seen.get(place).map(|(sighting, _)| *sighting)).collect()
+        })
+        .collect()
+}
+
+/// The keys that several observations have, each with its rule; the strongest rules first.
+fn shared_keys(estate: &Estate, rules: &Rules, seen: &[(Sighting, &Observation)]) -> Vec<(usize, Vec<usize>)> {
+    let mut entries: Vec<(u64, u32, usize, usize)> = Vec::new();
+    let mut keys = Vec::new();
+    for (place, (_, observation)) in seen.iter().enumerate() {
+        for (strength, rule) in rules.of(&observation.class).iter().enumerate() {
+            keys.clear();
+            if let Some(ready) = rules.all.get(*rule) {
+                ready.keys(*rule as u64, observed(estate, observation), &mut keys);
+            }
+            entries.extend(keys.iter().map(|key| (*key, index(place), strength, *rule)));
+        }
+    }
+    entries.sort_unstable();
+    entries.dedup_by_key(|(key, place, _, _)| (*key, *place));
+    let groups = entries.chunk_by(|one, other| one.0 == other.0).filter(|group| (2..=CROWD).contains(&group.len()));
+    let mut shared: Vec<(usize, usize, Vec<usize>)> = groups
+        .filter_map(|group| {
+            let strength = group.iter().map(|(_, _, strength, _)| *strength).min()?;
+            Some((strength, group.first()?.3, group.iter().map(|(_, place, _, _)| *place as usize).collect()))
+        })
+        .collect();
+    // By strength, then by what they join: nothing hangs on the hash.
+    shared.sort_unstable_by(|one, other| (one.0, &one.2, one.1).cmp(&(other.0, &other.2, other.1)));
+    shared.into_iter().map(|(_, rule, places)| (rule, places)).collect()
+}
+
+struct Groups<'a> {
+    estate: &'a Estate,
+    rules: &'a Rules<'a>,
+    seen: &'a [(Sighting, &'a Observation)],
+    /// For each observation, its group.
+    group: Vec<usize>,
+    members: Vec<Vec<usize>>,
+}
+
+impl Groups<'_> {
+    /// Joins those of `shared` that are one by this rule and not two by a stronger one.
+    fn join(&mut self, rule: usize, shared: &[usize]) {
+        for (number, place) in shared.iter().enumerate() {
+            for earlier in shared.iter().take(number) {
+                let (one, other) = (self.group_of(*earlier), self.group_of(*place));
+                if one != other && self.are_one(rule, *earlier, *place) && !self.differ(one, other) {
+                    self.merge(one, other);
+                }
+            }
+        }
+    }
+
+    fn group_of(&self, place: usize) -> usize {
+        self.group.get(place).copied().unwrap_or(place)
+    }
+
+    fn are_one(&self, rule: usize, one: usize, other: usize) -> bool {
+        let (Some((_, one)), Some((_, other)), Some(ready)) = (self.seen.get(one), self.seen.get(other), self.rules.all.get(rule)) else { return false };
+        let strength = self.rules.special(&one.class, &other.class).and_then(|class| self.rules.of(class).iter().position(|known| *known == rule));
+        strength.is_some() && ready.verdict(self.thing(one), self.thing(other)) == Verdict::Same
+    }
+
+    /// Whether any two of two groups are two things by any rule: joined by one rule, they would be parted by another.
+    fn differ(&self, one: usize, other: usize) -> bool {
+        let observations = |group: usize| self.members.get(group).into_iter().flatten().filter_map(|place| self.seen.get(*place)).map(|(_, observation)| *observation);
+        let pairs = observations(one).flat_map(|one| observations(other).map(move |other| (one, other)));
+        pairs.take(PAIRS).any(|(one, other)| {
+            let Some(class) = self.rules.special(&one.class, &other.class) else { return true };
+            let rules = self.rules.of(class);
+            // A weaker rule may differ: a machine has several names. Only what stands before the rule that they share counts.
+            let shared = rules.iter().position(|rule| self.verdict(*rule, one, other) == Verdict::Same).unwrap_or(rules.len());
+            self.rules.vetoed(rules, shared, self.thing(one), self.thing(other))
+        })
+    }
+
+    fn verdict(&self, rule: usize, one: &Observation, other: &Observation) -> Verdict {
+        self.rules.all.get(rule).map_or(Verdict::Silent, |ready| ready.verdict(self.thing(one), self.thing(other)))
+    }
+
+    fn thing<'o>(&'o self, observation: &'o Observation) -> Thing<'o> {
+        observed(self.estate, observation)
+    }
+
+    fn merge(&mut self, one: usize, other: usize) {
+        let moved = self.members.get_mut(other).map(std::mem::take).unwrap_or_default();
+        for place in &moved {
+            if let Some(group) = self.group.get_mut(*place) {
+                *group = one;
+            }
+        }
+        if let Some(members) = self.members.get_mut(one) {
+            members.extend(moved);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! MAC addresses in any case and punctuation.
+//!
+//! Read are `aa:bb:cc:dd:ee:ff`, `AA-BB-…`, `aabb.ccdd.eeff`, `aabbccddeeff`, the same of eight bytes (EUI-64), and groups
+//! of one digit where zeros were left out (`0:1b:…`). What cannot be read compares as text.
+
+/// The bytes of an address as one number, and how many they are.
+pub(crate) type Mac = (u64, u8);
+
+/// Reads an address.
+pub(crate) fn parse(text: &str) -> Option<Mac> {
+    let text = text.trim();
+    let separator = text.bytes().find(|byte| matches!(byte, b':' | b'-' | b'.'));
+    let Some(separator) = separator else {
+        let bytes = match text.len() {
+            12 => 6,
+            16 => 8,
+            _ => return None,
+        };
+        return group(text).map(|value| (value, bytes));
+    };
+    let count = text.bytes().filter(|byte| *byte == separator).count() + 1;
+    let width = match (count, separator) {
+        (6 | 8, _) => 2,
+        (3 | 4, b'.') => 4,
+        _ => return None,
+    };
+    let mut value = 0_u64;
+    for part in text.split(char::from(separator)) {
+        if part.is_empty() || part.len() > width {
+            return None;
+        }
+        value = value << (width * 4) | group(part)?;
+    }
+    Some((value, u8::try_from(count * width / 2).ok()?))
+}
+
+fn group(digits: &str) -> Option<u64> {
+    // The standard's reader would take a sign too.
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(digits, 16).ok())?
+}
+
+/// Whether both are the same address.
+pub(crate) fn equal(a: &str, b: &str) -> bool {
+    match (parse(a), parse(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a.trim() == b.trim(),
+        _ => false,
+    }
+}
+
+/// The normal form: lower case, colons, zero-padded.
+pub(crate) fn write(text: &str, out: &mut String) {
+    let Some((value, bytes)) = parse(text) else { return out.push_str(text.trim()) };
+    let parts: Vec<String> = value.to_be_bytes().iter().skip(8 - usize::from(bytes)).map(|byte| format!("{byte:02x}")).collect();
+    out.push_str(&parts.join(":"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // netboxlabs/diode#373: case and punctuation gave a phantom update.
+    #[test]
+    fn addresses_compare_in_any_case_and_punctuation() {
+        for (a, b, expected) in [
+            ("00:50:56:AB:CD:EF", "00:50:56:ab:cd:ef", true),
+            ("00-50-56-ab-cd-ef", "00:50:56:ab:cd:ef", true),
+            ("0050.56ab.cdef", "00:50:56:ab:cd:ef", true),
+            ("005056abcdef", "00:50:56:ab:cd:ef", true),
+            ("0:50:56:ab:cd:ef", "00:50:56:ab:cd:ef", true),
+            ("00:50:56:ff:fe:ab:cd:ef", "0050.56ff.feab.cdef", true),
+            ("005056fffeabcdef", "00-50-56-FF-FE-AB-CD-EF", true),
+            ("00:50:56:ab:cd:ef", "00:50:56:ab:cd:ee", false),
+            ("00:00:00:50:56:ab:cd:ef", "00:50:56:ab:cd:ef", false),
+            ("00:50:56:ab:cd", "00:50:56:ab:cd", true),
+            ("00:50:56:ab:cd:eg", "00:50:56:ab:cd:ef", false),
+            ("00:50-56:ab:cd:ef", "00:50:56:ab:cd:ef", false),
+            ("+0:50:56:ab:cd:ef", "00:50:56:ab:cd:ef", false),
+            ("n/a", "n/a", true),
+        ] {
+            assert_eq!(equal(a, b), expected, "{a} {b}");
+            assert_eq!(equal(b, a), expected, "{b} {a}");
+        }
+        let mut text = String::new();
+        write("0-50-56-AB-CD-1", &mut text);
+        assert_eq!(text, "00:50:56:ab:cd:01");
+    }
+}
