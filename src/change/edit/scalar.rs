@@ -31,12 +31,15 @@ fn quoted(text: &str, style: Style, in_flow: bool) -> String {
     }
 }
 
-/// Whether the text can stand without quotes, for this reader and for the older ones that others use.
+/// Whether the text can stand without quotes, for this reader and for the older ones that others use: in brackets, they
+/// read `:` and `?` in more places than YAML 1.2 does.
 fn plain(text: &str, in_flow: bool) -> bool {
     let first = text.chars().next().unwrap_or(' ');
     let unsafe_first = "-?:,[]{}#&*!|>'\"%@`=~<".contains(first) || text.starts_with("...");
-    let indicators =
-        text.contains(": ") || text.contains(" #") || text.ends_with(':') || (in_flow && (text.contains([',', '[', ']', '{', '}']) || text.ends_with(" -")));
+    let indicators = text.contains(": ")
+        || text.contains(" #")
+        || text.ends_with(':')
+        || (in_flow && (text.contains([',', '[', ']', '{', '}', ':', '?']) || text.ends_with(" -")));
     let marks = text.contains("{{") || text.contains("{%");
     is_plain_text(text) && !unsafe_first && !indicators && !marks && text.trim() == text && !text.chars().any(special) && !otherwise_read(text)
 }
