@@ -5,8 +5,11 @@
 use bowline::api::Text;
 use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel, Schedule};
 use bowline::change::{Change, FileChange};
+use bowline::drift::Finding;
+use bowline::estate::{Estate, Origin, SourceFile, Unreadable};
 use bowline::forge::life::{Action, Decided, Doubt, Limits, Standing, Why, decide};
 use bowline::forge::{Decision, HOLD_LABEL, Hold, Listing, Marker, Note, Noted, Problem, REBUILD_LABEL, Request, State, branch_of};
+use bowline::plan::{Plan, SourceReport, Summary};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 fn now() -> Timestamp {
@@ -194,6 +197,65 @@ fn nothing_is_closed_rewritten_or_done_on_the_word_of_a_source_that_did_not_say_
     }
     let other = Doubt::about_sources(["netbox".into()]);
     assert_eq!(run_with(vec![open(&before)], &[], &other, &limits(), now()).steps.len(), 1, "another source's failure is no doubt");
+}
+
+fn plan(sources: Vec<SourceReport>, findings: Vec<Finding>) -> Plan {
+    Plan {
+        api_version: "bowline.dev/v1alpha1",
+        kind: "Plan",
+        estate: "harbour".into(),
+        revision: None,
+        at: now(),
+        summary: Summary::default(),
+        sources,
+        findings,
+        changes: Vec::new(),
+        diagnostics: Vec::new(),
+    }
+}
+
+fn source(name: &str, complete: bool) -> SourceReport {
+    SourceReport { name: name.into(), complete, items: 1, error: None }
+}
+
+#[test]
+fn a_plan_leaves_in_doubt_what_an_incomplete_source_says() {
+    let standing = || vec![open(&change("a", "d1", "w1"))];
+    let steps = |sources| {
+        let doubt = Doubt::of(&Estate::default(), &plan(sources, Vec::new()));
+        run_with(standing(), &[], &doubt, &limits(), now()).steps.len()
+    };
+    assert_eq!(steps(vec![source("netbox", false), source("vcenter", true)]), 1);
+    assert_eq!(steps(vec![source("netbox", true), source("vcenter", false)]), 0);
+}
+
+// Rule 2: what a held source no longer names is not gone.
+#[test]
+fn a_plan_leaves_in_doubt_what_a_source_with_a_mass_absence_says() {
+    let held: Finding = serde_json::from_value(serde_json::json!({
+        "key": "massabsence/vcenter", "fingerprint": "f", "kind": "MassAbsence", "item": "vcenter", "class": "", "path": null,
+        "declared": null, "discovered": null, "source": "vcenter", "severity": "High", "services": [], "at": null,
+        "action": "Report", "message": "", "rule": "", "remedy": ""
+    }))
+    .unwrap();
+    let doubt = Doubt::of(&Estate::default(), &plan(vec![source("vcenter", true)], vec![held]));
+    assert_eq!(actions(&run_with(vec![open(&change("a", "d1", "w1"))], &[], &doubt, &limits(), now())), []);
+}
+
+// Rule 5: one bad document is an error on that document, and what it declared is never treated as deleted.
+#[test]
+fn a_plan_leaves_in_doubt_the_items_of_a_document_that_cannot_be_read() {
+    let text = "kind: ConfigurationItem\nmetadata: {name: a\n";
+    let estate = Estate {
+        files: vec![SourceFile { path: "a.yaml".into(), text: text.into() }],
+        unreadable: vec![Unreadable { kind: None, name: None, origin: Origin { file: 0, offset: 0, length: u32::try_from(text.len()).unwrap(), line: 1 } }],
+        ..Estate::default()
+    };
+    let doubt = Doubt::of(&estate, &plan(Vec::new(), Vec::new()));
+    let gone = |key: &str| run_with(vec![open(&change(key, "d1", "w1"))], &[], &doubt, &limits(), now()).steps.len();
+    assert_eq!((gone("a"), gone("zzz")), (0, 1));
+    let many = Change { items: (0..101).map(|number| format!("z{number}").into()).collect(), ..change("many", "d1", "w1") };
+    assert_eq!(run_with(vec![open(&many)], &[], &doubt, &limits(), now()).steps.len(), 0, "not all of its items are known");
 }
 
 #[test]

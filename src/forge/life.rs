@@ -84,6 +84,9 @@ impl Doubt {
         if let Some(source) = source {
             return Some(format!("the source `{source}` did not say everything"));
         }
+        if request.marker.items_cut_short() && !self.unreadable.is_empty() {
+            return Some("a document of the estate cannot be read".to_owned());
+        }
         let item = request.marker.items.iter().find(|item| self.unreadable.iter().any(|text| !item.is_empty() && text.contains(&***item)));
         item.map(|item| format!("a document that speaks of `{item}` cannot be read"))
     }

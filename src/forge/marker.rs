@@ -5,10 +5,10 @@
 
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::api::Text;
 use crate::change::Change;
+use crate::drift::Finding;
 
 const OPENING: &str = "<!-- bowline:";
 const CLOSING: &str = " -->";
@@ -36,6 +36,9 @@ pub struct Marker {
     /// The end of its window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// The head that Bowline wrote last, where the forge has no other place to remember it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Text>,
 }
 
 impl Marker {
@@ -50,7 +53,13 @@ impl Marker {
             items: change.items.iter().take(MOST_ITEMS).cloned().collect(),
             sources: record.map(Record::sources).unwrap_or_default(),
             due: change.schedule.as_ref().and_then(|schedule| instant(&schedule.end)),
+            head: None,
         }
+    }
+
+    /// Whether `items` may be cut short.
+    pub fn items_cut_short(&self) -> bool {
+        self.items.len() >= MOST_ITEMS
     }
 
     /// The body with this marker as its last line, in place of any other.
@@ -112,15 +121,8 @@ impl Record {
     }
 
     fn digest(&self) -> Text {
-        let mut digest = Sha256::new();
-        for finding in &self.spec.findings {
-            for part in [&finding.key, &finding.fingerprint] {
-                digest.update((part.len() as u64).to_le_bytes());
-                digest.update(part.as_bytes());
-            }
-        }
-        let first = digest.finalize().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        format!("{first:016x}").into()
+        let parts: Vec<&str> = self.spec.findings.iter().flat_map(|finding| [&*finding.key, &*finding.fingerprint]).collect();
+        Finding::digest(&parts)
     }
 
     fn sources(self) -> Vec<Text> {

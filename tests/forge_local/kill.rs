@@ -145,6 +145,16 @@ fn a_file_that_was_changed_after_an_interrupted_approval_is_left_as_it_is() {
 }
 
 #[test]
+fn files_that_were_written_before_the_index_was_are_in_the_index_after_the_next_run() {
+    let repo = prepare("approve");
+    // Killed before the files were written; one of them is written as if it had been killed in the middle of it.
+    in_child(&repo, "approve", 3);
+    repo.write("items/db.yaml", &ITEM.replace("16Gi", "8Gi"));
+    repo.settle(&[memory("8Gi"), change("other", "items/new.yaml", "a: 1\n")], 6);
+    assert_eq!(repo.status(), "");
+}
+
+#[test]
 fn an_interrupted_write_is_taken_back_when_a_person_moved_the_branch_in_between() {
     let repo = prepare("rewrite");
     in_child(&repo, "rewrite", 2);
