@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use bowline::credentials::Redactor;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -57,16 +59,21 @@ pub enum Format {
 }
 
 impl Options {
-    /// Starts the log, on standard error.
-    pub fn start_log(&self) {
+    /// Starts the log, on standard error. No credential's value reaches it, whoever logs.
+    pub fn start_log(&self, redactor: Redactor) {
+        let redactor = Arc::new(redactor);
         let level = match self.verbose {
             0 => "warn",
             1 => "bowline=info",
             _ => "bowline=debug",
         };
         let filter = EnvFilter::try_from_env("BOWLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let _ =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour(&std::io::stderr())).with_target(false).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(move || redactor.writer(std::io::stderr()))
+            .with_ansi(colour(&std::io::stderr()))
+            .with_target(false)
+            .try_init();
     }
 
     /// Writes `value` as JSON or YAML; for the other formats, what `text` makes, with colour allowed or not.

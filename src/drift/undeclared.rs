@@ -84,6 +84,12 @@ fn as_declared(context: &Context, class: &Text, identifiers: &Table<Text>, seen:
     let relations = seen.iter().map(|(_, one)| relation::known(context, one)).find(|relations| !relations.is_absent()).unwrap_or_default();
     let owner = seen.iter().find_map(|(_, one)| one.owner.clone()).map_or(Value::Null, Value::from);
     let identifiers = Value::Map(identifiers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect());
-    let fields = [("class", Value::from(class.clone())), ("owner", owner), ("identifiers", identifiers), ("attributes", Value::Map(attributes)), ("relations", relations)];
+    let fields = [
+        ("class", Value::from(class.clone())),
+        ("owner", owner),
+        ("identifiers", identifiers),
+        ("attributes", Value::Map(attributes)),
+        ("relations", relations),
+    ];
     Value::Map(fields.into_iter().filter(|(_, value)| !value.is_absent()).collect())
 }

@@ -101,7 +101,8 @@ fn by_other_sources(search: Search, outcome: &mut Outcome) {
         rules.of(&observation.class).iter().for_each(|rule| search.keys(*rule, observed(estate, observation), &mut keys));
         keys
     };
-    let wanted: HashSet<u64> = outcome.unclaimed.iter().filter_map(|sighting| sighting.find(discovered)).flat_map(|(_, observation)| salted(observation)).collect();
+    let wanted: HashSet<u64> =
+        outcome.unclaimed.iter().filter_map(|sighting| sighting.find(discovered)).flat_map(|(_, observation)| salted(observation)).collect();
     let of_match = |found: &Match| {
         let keys = found.sighting.find(discovered).map(|(_, observation)| salted(observation)).unwrap_or_default();
         keys.into_iter().filter(|key| wanted.contains(key)).map(|key| (key, found.item)).collect::<Vec<_>>()

@@ -130,7 +130,8 @@ impl Sighting {
 
     /// By source, key and name: an order that does not depend on where an observation stands.
     fn order(self, other: Self, discovered: &Discovered) -> Ordering {
-        let names = |sighting: Self| sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class));
+        let names =
+            |sighting: Self| sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class));
         names(self).cmp(&names(other)).then(self.cmp(&other))
     }
 }

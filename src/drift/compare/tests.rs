@@ -97,10 +97,13 @@ fn sets_of_maps_compare_what_is_declared_of_each() {
 #[test]
 fn long_sets_compare_in_bounded_time_and_right() {
     let packages = |range: std::ops::Range<u32>, extra: &str| -> Value {
-        range.map(|n| serde_json::json!({"name": format!("p{n}"), "version": format!("{n}")})).map(|mut json| {
-            json[extra] = true.into();
-            Value::from(json)
-        }).collect()
+        range
+            .map(|n| serde_json::json!({"name": format!("p{n}"), "version": format!("{n}")}))
+            .map(|mut json| {
+                json[extra] = true.into();
+                Value::from(json)
+            })
+            .collect()
     };
     let rules = attribute("packages");
     let found: Vec<Value> = packages(0..3000, "architecture").as_list().unwrap().iter().rev().cloned().collect();
@@ -140,9 +143,12 @@ fn scalars() -> impl Strategy<Value = Value> {
         "[a-bA-B](\\.[a-b])?\\.?",
         "\\PC{0,6}",
     ];
-    prop_oneof![text.prop_map(Value::from), any::<i64>().prop_map(Value::from), any::<bool>().prop_map(Value::from), any::<f64>().prop_map(|number| value(
-        &serde_json::to_string(&number).unwrap()
-    ))]
+    prop_oneof![
+        text.prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| value(&serde_json::to_string(&number).unwrap()))
+    ]
 }
 
 proptest! {
