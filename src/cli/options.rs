@@ -20,7 +20,7 @@ pub struct Options {
     pub output: Format,
 
     /// The operator's file of credentials: where each named one comes from and to which hosts it may be sent
-    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CREDENTIALS")]
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CREDENTIALS", hide_env_values = true)]
     pub credentials: Option<PathBuf>,
 
     /// A folder outside the estate's root that its sources may read; may be repeated
@@ -32,7 +32,7 @@ pub struct Options {
     pub allow_net: Vec<String>,
 
     /// Where first seen, last seen and counts are kept [default: $XDG_STATE_HOME/bowline]
-    #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_STATE")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,
 
     /// Plan as of this instant instead of now, for example 2026-12-24T18:00:00Z
