@@ -1,5 +1,7 @@
 //! The store: what outlives a run, and what happens when it cannot.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use bowline::discovery::{Answer, Observation};
 use bowline::store::Store;
 use jiff::Timestamp;
@@ -141,7 +143,7 @@ async fn looking_makes_no_file() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// Two stores on one file are to SQLite what two processes are: they share nothing but the file and its locks.
+/// Two stores on one file are to `SQLite` what two processes are: they share nothing but the file and its locks.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_write_at_once_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,9 @@
 //! The source `tls` against real servers: nginx, and `openssl s_server` for what nginx refuses to serve. Their
 //! certificates are made here, by an authority of our own and by the `openssl` command.
 
+#![allow(clippy::unwrap_used)] // helpers of tests too
+
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream as StdStream};
@@ -11,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bowline::access::Access;
 use bowline::api::discovery_source::TlsSource as Spec;
 use bowline::api::{Text, Value};
 use bowline::discovery::tls::{Connect, Direct, TlsSource};
@@ -119,7 +123,8 @@ impl Lab {
         }
         // A second certificate by name on the first port.
         if let Some(first) = ports.first() {
-            blocks += &format!(
+            let _ = writeln!(
+                blocks,
                 "server {{ listen 127.0.0.1:{first} ssl; server_name by-name.other.example.com; ssl_certificate {0}.pem; ssl_certificate_key {0}.key; }}\n",
                 self.path("other")
             );
@@ -132,7 +137,9 @@ impl Lab {
         );
         fs::write(self.path("nginx.conf"), config).unwrap();
         let child = Command::new("nginx").args(["-c", &self.path("nginx.conf"), "-e", &self.path("error.log")]).stderr(Stdio::null()).spawn().unwrap();
-        ports.iter().for_each(|port| ready(*port, &self.path("error.log")));
+        for port in &ports {
+            ready(*port, &self.path("error.log"));
+        }
         (Server(child), ports)
     }
 
@@ -364,6 +371,31 @@ async fn keys_signatures_and_names_are_called_what_openssl_calls_them() {
         let printed = String::from_utf8(printed.stdout).unwrap();
         assert_eq!(Some(printed.trim().strip_prefix("subject=").unwrap()), text(item, "subject"));
     }
+}
+
+#[tokio::test]
+async fn the_access_that_the_operator_gives_refuses_link_local_addresses() {
+    let Some(lab) = Lab::new() else { return };
+    let spec = Spec { endpoints: vec!["169.254.169.254:443".into(), "127.0.0.1:1".into()], ..Spec::default() };
+    let source = TlsSource::new("tls".into(), spec, Vec::new(), lab.folder.path().into(), Arc::new(Access::default()));
+    let answer = source.observe(Timestamp::UNIX_EPOCH).await;
+    assert!(!answer.complete && answer.items.is_empty());
+    let error = answer.error.unwrap();
+    assert!(error.contains("169.254.169.254:443 cannot be reached: `169.254.169.254` is at 169.254.169.254, a link-local address"), "{error}");
+    assert!(error.contains("127.0.0.1:1 cannot be reached: "), "{error}");
+}
+
+#[tokio::test]
+async fn at_the_deadline_the_answers_so_far_stay_and_the_others_are_named() {
+    let Some(lab) = Lab::new() else { return };
+    let (_nginx, ports) = lab.nginx(&[("valid", "")]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("silent.example.com:{}", silent.local_addr().unwrap().port());
+    let spec = Spec { endpoints: vec![silent.as_str().into(), format!("pay.example.com:{}", ports[0]).into()], ..Spec::default() };
+    let source = TlsSource::new("tls".into(), spec, Vec::new(), lab.folder.path().into(), Arc::new(Here)).with_deadline(Duration::from_secs(2));
+    let answer = source.observe(NOW.parse().unwrap()).await;
+    assert_eq!(answer.items.len(), 1);
+    assert_eq!(answer.error.as_deref(), Some(&*format!("{silent} cannot be reached: no answer within the 2 s for all endpoints")));
 }
 
 /// A connector that refuses, as the operator's rules may.

@@ -124,6 +124,9 @@ pub struct Mapping {
     /// The owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
+    /// When the source last saw it, as RFC 3339 text. Default: when it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Text>,
     /// Identifiers.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub identifiers: Table<Text>,

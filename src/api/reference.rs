@@ -16,7 +16,11 @@ fn kind(kind: Kind) -> String {
     let about = sentence(spec["description"].as_str().unwrap_or_default());
     let mut rows = Vec::new();
     fields(spec, "", &mut rows);
-    format!("<details><summary><code>{}</code>: {about}</summary>\n\n| field | type | what it says |\n|---|---|---|\n{}\n</details>\n", kind.name(), rows.concat())
+    format!(
+        "<details><summary><code>{}</code>: {about}</summary>\n\n| field | type | what it says |\n|---|---|---|\n{}\n</details>\n",
+        kind.name(),
+        rows.concat()
+    )
 }
 
 /// One row a field, nested ones by their path.

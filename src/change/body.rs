@@ -2,7 +2,7 @@
 //!
 //! It depends on nothing that changes by itself (no "in 3 days"), so it is rewritten only when what it says changes.
 
-use jiff::tz::TimeZone;
+use jiff::{Zoned, tz::TimeZone};
 use std::fmt::Write;
 
 use crate::api::change_request::RiskLevel;
@@ -189,7 +189,7 @@ fn window(context: &Context) -> String {
     let mut text = "## When\n\n".to_owned();
     match &decision.slot {
         Some(slot) => {
-            let _ = writeln!(text, "{}, {}.", code(&slot.window), span_of(slot));
+            let _ = writeln!(text, "{}, {}.", code(&slot.window), span_of(&slot.start, &slot.end));
             let _ = writeln!(text, "In UTC: {}.", utc_span(slot));
             let _ = writeln!(text, "\nWhy this one: {}.", plain(decision.reason.trim_end_matches('.')));
             if let Some(note) = &slot.note {
@@ -203,17 +203,17 @@ fn window(context: &Context) -> String {
     if !decision.ruled_out.is_empty() {
         text.push_str("\nRuled out:\n\n");
         for ruled_out in &decision.ruled_out {
-            let _ = writeln!(text, "- {}, {}: {}", code(&ruled_out.slot.window), span_of(&ruled_out.slot), plain(&ruled_out.reason));
+            let _ = writeln!(text, "- {}, {}: {}", code(&ruled_out.slot.window), span_of(&ruled_out.slot.start, &ruled_out.slot.end), plain(&ruled_out.reason));
         }
     }
     text
 }
 
 /// A slot in its own zone: `Sun 2026-11-29 02:00 to 06:00 Europe/Zurich (+01:00)`.
-pub fn span_of(slot: &Slot) -> String {
-    let zone = slot.start.time_zone().iana_name().unwrap_or("UTC").to_owned();
-    let end = if slot.start.date() == slot.end.date() { slot.end.strftime("%H:%M") } else { slot.end.strftime("%a %Y-%m-%d %H:%M") };
-    format!("{} to {end} {zone} ({})", slot.start.strftime("%a %Y-%m-%d %H:%M"), slot.start.strftime("%:z"))
+pub fn span_of(start: &Zoned, end: &Zoned) -> String {
+    let zone = start.time_zone().iana_name().unwrap_or("UTC").to_owned();
+    let until = if start.date() == end.date() { end.strftime("%H:%M") } else { end.strftime("%a %Y-%m-%d %H:%M") };
+    format!("{} to {until} {zone} ({})", start.strftime("%a %Y-%m-%d %H:%M"), start.strftime("%:z"))
 }
 
 fn utc_span(slot: &Slot) -> String {

@@ -15,7 +15,6 @@ pub mod document;
 pub mod edit;
 pub mod group;
 pub mod markdown;
-pub mod marker;
 pub mod risk;
 
 use jiff::{Timestamp, Zoned};
@@ -64,7 +63,7 @@ pub struct Change {
     /// The files of its branch that differ from the base: edited ones, and the `ChangeRequest` under `changes/`.
     #[serde(skip)]
     pub files: Vec<FileChange>,
-    /// The body for the board, in Markdown, with the hidden marker.
+    /// The body for the board, in Markdown. The forge adds its hidden marker.
     #[serde(skip)]
     pub body: String,
 }
@@ -165,14 +164,13 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
         key: group.key.clone(),
     };
     change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document::write(&change, &group) });
-    let text = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision: decision.as_ref() });
-    change.fingerprint = fingerprint(&change, &text);
-    change.body = marker::append(&text, &change.key, &change.fingerprint);
+    change.body = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision: decision.as_ref() });
+    change.fingerprint = fingerprint(&change);
     change
 }
 
-fn fingerprint(change: &Change, body: &str) -> Text {
-    let mut parts = vec![&*change.title, body];
+fn fingerprint(change: &Change) -> Text {
+    let mut parts = vec![&*change.title, &*change.body];
     for file in &change.files {
         parts.extend([&*file.path, &file.text]);
     }

@@ -62,7 +62,8 @@ pub fn warn(estate: &bowline::estate::Estate) {
 pub fn refuse_empty(estate: &bowline::estate::Estate) -> Result<(), Failure> {
     if estate.items.is_empty() && estate.sources.is_empty() && estate.spec == bowline::api::EstateSpec::default() {
         let _ = print_text("");
-        return Err(Failure::new("there is no estate here: no document of bowline.dev/v1alpha1 was found").hint("name a folder that holds one, or write one with `bowline init`"));
+        return Err(Failure::new("there is no estate here: no document of bowline.dev/v1alpha1 was found")
+            .hint("name a folder that holds one, or write one with `bowline init`"));
     }
     Ok(())
 }

@@ -43,7 +43,8 @@ fn the_only_one<'a>(findings: &'a [Finding], part: &str) -> Result<&'a Finding, 
     let matching: Vec<&Finding> = findings.iter().filter(|finding| finding.key.contains(part)).collect();
     match matching.as_slice() {
         [finding] => Ok(finding),
-        [] => Err(Failure::new(format!("no finding or change request has the key `{part}`")).hint("`bowline plan --output json` lists the keys; a finding that is gone has none")),
+        [] => Err(Failure::new(format!("no finding or change request has the key `{part}`"))
+            .hint("`bowline plan --output json` lists the keys; a finding that is gone has none")),
         many => {
             let keys: Vec<&str> = many.iter().take(10).map(|finding| &*finding.key).collect();
             Err(Failure::new(format!("{} findings have `{part}` in their key", many.len())).hint(format!("name one: {}", keys.join(", "))))
@@ -52,7 +53,12 @@ fn the_only_one<'a>(findings: &'a [Finding], part: &str) -> Result<&'a Finding, 
 }
 
 fn text(style: Style, session: &Session, finding: &Finding, change: Option<&Change>) -> String {
-    let mut text = format!("{} {}\n\n{}\n\n", style.paint(render::kind_code(finding.kind), finding.kind.name()), style.bold(&finding.key), markdown::one_line(&finding.message));
+    let mut text = format!(
+        "{} {}\n\n{}\n\n",
+        style.paint(render::kind_code(finding.kind), finding.kind.name()),
+        style.bold(&finding.key),
+        markdown::one_line(&finding.message)
+    );
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
             text.push_str(&format!("  {} {value}\n", style.dim(&format!("{name:<11}"))));

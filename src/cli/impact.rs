@@ -49,8 +49,10 @@ fn text(style: Style, items: &[Text], impacts: &[Impact]) -> String {
         return format!("If {items} fails, no declared service is hurt.\n");
     }
     if style.markdown {
-        let rows: Vec<Vec<String>> =
-            impacts.iter().map(|impact| vec![impact.effect.name.to_string(), bowline::change::effect_name(impact.effect.effect).to_owned(), impact.path.join(" → ")]).collect();
+        let rows: Vec<Vec<String>> = impacts
+            .iter()
+            .map(|impact| vec![impact.effect.name.to_string(), bowline::change::effect_name(impact.effect.effect).to_owned(), impact.path.join(" → ")])
+            .collect();
         return render::table::table(style, &["Service", "Effect", "By way of"], &rows);
     }
     let width = impacts.iter().map(|impact| impact.effect.name.chars().count()).max().unwrap_or(0);

@@ -55,7 +55,11 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         None => {
             let texts: Vec<&str> = documents.iter().map(|(_, text)| text.as_str()).collect();
             print_text(&texts.join("---\n"))?;
-            eprintln!("{} found and not declared{}", count(documents.len(), "item"), if documents.is_empty() { "" } else { "; --into FOLDER writes them to files" });
+            eprintln!(
+                "{} found and not declared{}",
+                count(documents.len(), "item"),
+                if documents.is_empty() { "" } else { "; --into FOLDER writes them to files" }
+            );
         }
     }
     Ok(Outcome::Done)

@@ -65,7 +65,8 @@ impl Options {
             _ => "bowline=debug",
         };
         let filter = EnvFilter::try_from_env("BOWLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour(&std::io::stderr())).with_target(false).try_init();
+        let _ =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour(&std::io::stderr())).with_target(false).try_init();
     }
 
     /// Writes `value` as JSON or YAML; for the other formats, what `text` makes, with colour allowed or not.
@@ -111,7 +112,8 @@ pub struct Style {
 }
 
 impl Style {
-    fn of_terminal() -> Self {
+    /// As the terminal allows.
+    pub fn of_terminal() -> Self {
         let (_, width) = termimad::terminal_size();
         let terminal = std::io::stdout().is_terminal();
         Self { markdown: false, colour: colour(&std::io::stdout()), width: if terminal { usize::from(width).clamp(60, 200) } else { 160 } }

@@ -9,7 +9,9 @@ use super::options::{Options, print_text};
 
 /// Arguments of `schema`.
 #[derive(Args)]
-#[command(after_help = "One schema for all kinds, for the first line of a file:\n  bowline schema > bowline.schema.json\n  # yaml-language-server: $schema=./bowline.schema.json")]
+#[command(
+    after_help = "One schema for all kinds, for the first line of a file:\n  bowline schema > bowline.schema.json\n  # yaml-language-server: $schema=./bowline.schema.json"
+)]
 pub struct Arguments {
     /// Only this kind; without it, one schema that fits a document of any kind
     #[arg(value_parser = kind)]

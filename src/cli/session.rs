@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bowline::access::Access;
-use bowline::api::estate::Git;
 use bowline::api::Text;
+use bowline::api::estate::Git;
 use bowline::credentials::Credentials;
+use bowline::discovery::reach::Reach;
 use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Discovered, History};
 use bowline::estate::{Estate, directory, git, load};
 use bowline::plan::Plan;
-use bowline::store::Store;
+use bowline::store::{Opened, Store};
 use clap::Args;
 use git2::Repository;
 use jiff::Timestamp;
@@ -93,6 +94,8 @@ pub struct Commit {
     pub branch: Option<String>,
     /// The folder of the estate in it; empty for the root.
     pub path: String,
+    /// Whether it is only a copy of a repository elsewhere.
+    pub remote: bool,
 }
 
 /// One run.
@@ -141,8 +144,12 @@ impl Session {
         let access = access(options)?;
         let store_key = store_key(&estate, &argument.estate, &root);
         let progress = Progress::start();
-        let answers = discovery::discover(&estate, &root, Arc::new(access), &Limits::default(), now, &progress).await;
-        progress.finish();
+        let (asked, mut answers) = discovery::build(&estate, &Reach::new(root, Arc::new(access)), now);
+        // Nobody asks to stop but by a signal, which ends the whole command.
+        let (_running, stop) = tokio::sync::watch::channel(false);
+        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &progress, stop).await);
+        answers.sort_by(|a, b| a.source.cmp(&b.source));
+        progress.clear();
         let history = history(options, &store_key).await;
         Ok(Self { estate, discovered: Discovered { answers, history }, now, at, store_key, _loaded: _checkout })
     }
@@ -153,33 +160,25 @@ impl Session {
     }
 
     /// Opens the store for writing, telling what it had to do to be usable.
-    pub async fn store(&self, options: &Options) -> Store {
-        let (store, warning) = Store::open(&store_path(options)).await;
-        if let Some(warning) = warning {
-            eprintln!("warning: {warning}");
-        }
-        store
+    pub async fn store(&self, options: &Options) -> Result<Store, Failure> {
+        Ok(warned(Store::open(&options.state_folder()).await?))
     }
 }
 
 /// What the store remembers; nothing where there is none yet. Reading a plan never makes one.
 async fn history(options: &Options, key: &str) -> History {
-    let path = store_path(options);
-    if !path.exists() {
-        return History::default();
-    }
-    let (store, warning) = Store::open(&path).await;
-    if let Some(warning) = warning {
-        eprintln!("warning: {warning}");
-    }
-    store.history(key).await.unwrap_or_else(|error| {
-        eprintln!("warning: the store cannot be read ({error}); going on without history");
+    let read = async { warned(Store::look(&options.state_folder()).await?).history(key).await };
+    read.await.unwrap_or_else(|error| {
+        eprintln!("warning: {error}; going on without history");
         History::default()
     })
 }
 
-fn store_path(options: &Options) -> PathBuf {
-    options.state_folder().join("bowline.db")
+fn warned(opened: Opened) -> Store {
+    if let Some(warning) = opened.warning {
+        eprintln!("warning: {warning}");
+    }
+    opened.store
 }
 
 /// An estate's name in the store.
@@ -234,7 +233,7 @@ pub async fn load(options: &Options, argument: &EstateArgument) -> Result<Loaded
     blocking(move || {
         let collected = directory::collect(&root, &directory::Limits::default())?;
         let revision = clean_revision(&root);
-        let estate = load::load_named(&name, collected.files, revision, collected.diagnostics);
+        let estate = named(load::load(collected.files, revision, collected.diagnostics), &name);
         Ok(Loaded { estate, root, at: None, _checkout: None })
     })
     .await
@@ -254,8 +253,8 @@ pub async fn load_committed(options: &Options, argument: &EstateArgument) -> Res
         let place = workdir.unwrap_or_else(|| repository.path().to_owned());
         let spec = Git { url: place.display().to_string().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: None };
         let found = git::read(&spec, None, &Credentials::default(), &Access::default(), Path::new(""))?;
-        let estate = load::load_named(&folder_name(&root), found.files, Some(found.revision), found.diagnostics);
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path }), _checkout: None })
+        let estate = named(load::load(found.files, Some(found.revision), found.diagnostics), &folder_name(&root));
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote: false }), _checkout: None })
     })
     .await
 }
@@ -269,12 +268,19 @@ async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loa
         let spec = Git { url: url.as_str().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: credential.map(Text::from) };
         let found = git::read(&spec, None, &credentials, &access, &cache)?;
         let name = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("estate").trim_end_matches(".git").to_owned();
-        let estate = load::load_named(&name, found.files, Some(found.revision.clone()), found.diagnostics);
+        let estate = named(load::load(found.files, Some(found.revision.clone()), found.diagnostics), &name);
         let checkout = if estate.sources.is_empty() { None } else { Some(check_out(&found.repository, &found.revision)?) };
+        // A path or file:// address is read where it lies, so its branches are the estate's own.
+        let remote = found.repository.starts_with(&cache);
         let root = checkout.as_ref().map_or_else(|| found.repository.clone(), |folder| folder.path().join(&path));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path }), _checkout: checkout })
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote }), _checkout: checkout })
     })
     .await
+}
+
+/// An estate without a document of its own is called as its folder is.
+fn named(estate: Estate, name: &str) -> Estate {
+    if estate.origin.is_some() { estate } else { Estate { name: name.into(), ..estate } }
 }
 
 /// The files of a commit in a scratch folder, for the sources that read them.

@@ -141,6 +141,8 @@ pub fn redact_url(text: &str) -> String {
         let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | '<' | '>')).unwrap_or(after.len());
         let (authority, tail) = after.split_at(end);
         match authority.rfind('@') {
+            // The account of an SSH address, mostly `git`, is no secret.
+            Some(sign) if before.ends_with("ssh://") && !authority.split_at(sign).0.contains(':') => out.push_str(authority),
             Some(sign) => {
                 out.push_str(SHOWN);
                 out.push_str(authority.split_at(sign).1);
@@ -168,7 +170,8 @@ mod tests {
         for (text, expected) in [
             ("clone https://alice:hunter22@git.example.com/x failed", "clone https://(secret)@git.example.com/x failed"),
             ("https://token@h", "https://(secret)@h"),
-            ("a https://h/p@q b ssh://git@h:22/p", "a https://h/p@q b ssh://(secret)@h:22/p"),
+            ("a https://h/p@q b ssh://git@h:22/p", "a https://h/p@q b ssh://git@h:22/p"),
+            ("ssh://git:hunter22@h/p", "ssh://(secret)@h/p"),
             ("https://u:p@ss@h/", "https://(secret)@h/"),
             ("nothing: // here", "nothing: // here"),
         ] {

@@ -125,11 +125,12 @@ impl Source for FileSource {
         let abandoned = Abandoned(Arc::new(AtomicBool::new(false)));
         let (reading, stop) = (self.reading.clone(), abandoned.0.clone());
         let read = tokio::task::spawn_blocking(move || roomy(|| reading.read(&stop))).await;
-        let found = match read {
+        let mut found = match read {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => Found::fault(error),
             Err(_) => Found::fault(format!("reading `{}` failed because of a defect in Bowline; please report it", self.reading.path)),
         };
+        found.items.shrink_to_fit();
         let error = found.told();
         Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence: self.reading.path.clone(), items: found.items }
     }

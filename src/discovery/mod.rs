@@ -6,6 +6,7 @@
 pub mod file;
 pub mod host;
 pub mod mapping;
+pub mod reach;
 pub mod run;
 pub mod tls;
 

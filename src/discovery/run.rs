@@ -12,15 +12,18 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::file::{FileSource, Files};
+use super::file::FileSource;
+use super::host::HostSource;
+use super::reach::Reach;
+use super::tls::TlsSource;
 use super::{Answer, Source};
 use crate::api::{DiscoverySourceSpec, Text};
 use crate::estate::{Declared, Estate};
 
 /// How long an answer may take where the source does not say.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest that a source may say.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A source and how long its answer may take.
 #[derive(Clone)]
@@ -66,11 +69,11 @@ pub fn unanswered(source: &Text, now: Timestamp, error: impl Into<Text>) -> Answ
 }
 
 /// The sources of an estate that are not suspended; and, for those that cannot be asked at all, why.
-pub fn build(estate: &Estate, files: &Arc<dyn Files>, now: Timestamp) -> (Vec<Asked>, Vec<Answer>) {
+pub fn build(estate: &Estate, reach: &Reach, now: Timestamp) -> (Vec<Asked>, Vec<Answer>) {
     let mut asked = Vec::new();
     let mut refused = Vec::new();
     for declared in estate.sources.iter().filter(|declared| !declared.spec.suspend) {
-        match source_of(estate, declared, files) {
+        match source_of(estate, declared, reach) {
             Ok(source) => asked.push(Asked { source, timeout: timeout_of(&declared.spec) }),
             Err(error) => refused.push(unanswered(&declared.name, now, error)),
         }
@@ -78,14 +81,17 @@ pub fn build(estate: &Estate, files: &Arc<dyn Files>, now: Timestamp) -> (Vec<As
     (asked, refused)
 }
 
-fn source_of(_estate: &Estate, declared: &Declared<DiscoverySourceSpec>, files: &Arc<dyn Files>) -> Result<Arc<dyn Source>, String> {
+fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &Reach) -> Result<Arc<dyn Source>, String> {
     let (name, spec) = (&declared.name, &declared.spec);
     match (&spec.file, &spec.host, &spec.tls) {
-        (Some(file), None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, files.clone())?)),
-        // WIRE: `host::HostSource::new(name.clone(), host.clone())`.
-        (None, Some(_host), None) => Err("sources of kind `host` are not wired".to_owned()),
-        // WIRE: `tls::TlsSource::new(name.clone(), tls.clone(), endpoints of _estate.policies, root)`.
-        (None, None, Some(_tls)) => Err("sources of kind `tls` are not wired".to_owned()),
+        (Some(file), None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?)),
+        (None, Some(host), None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
+        (None, None, Some(tls)) => {
+            let of_policies = estate.policies.iter().flat_map(|policy| policy.spec.endpoints.iter().cloned()).collect();
+            let source = TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone());
+            // Answers that are in hand by then must not be lost to the time-out of the whole.
+            Ok(Arc::new(source.with_deadline(timeout_of(spec).saturating_sub(Duration::from_secs(5)).max(Duration::from_secs(1)))))
+        }
         (None, None, None) => Err("it says of what kind it is nowhere; give exactly one of `file`, `host` and `tls`".to_owned()),
         _ => Err("it is of more than one kind; give exactly one of `file`, `host` and `tls`".to_owned()),
     }
@@ -104,7 +110,7 @@ pub async fn ask_all(sources: Vec<Asked>, limits: &Limits, now: Timestamp, progr
     let mut stoppable = true;
     loop {
         if *stop.borrow() {
-            asking.give_up(waiting);
+            asking.give_up(&waiting);
             break;
         }
         while asking.running.len() < limits.at_once.max(1)
@@ -175,7 +181,7 @@ impl Asking<'_> {
     }
 
     /// Gives up everything.
-    fn give_up(&mut self, waiting: VecDeque<Asked>) {
+    fn give_up(&mut self, waiting: &VecDeque<Asked>) {
         let running = std::mem::take(&mut self.running).into_values().map(|running| {
             running.task.abort();
             running.name

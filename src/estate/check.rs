@@ -8,6 +8,8 @@ pub(crate) mod across;
 pub(crate) mod document;
 pub(crate) mod schema;
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use self::schema::Mistake;
@@ -126,7 +128,11 @@ pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
     if written.len() > LONGEST {
         return None;
     }
-    let lower = written.to_lowercase();
-    let scored = known.into_iter().filter(|name| near(name)).map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name));
+    let lower = lowercase(written);
+    let scored = known.into_iter().filter(|name| near(name)).map(|name| (strsim::jaro_winkler(&lower, &lowercase(name)), name));
     scored.filter(|(score, _)| *score >= 0.84).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1))).map(|(_, name)| name)
+}
+
+fn lowercase(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|mark| mark.is_ascii_uppercase() || !mark.is_ascii()) { name.to_lowercase().into() } else { name.into() }
 }

@@ -76,9 +76,9 @@ pub fn collect(root: &Path, limits: &Limits) -> Result<Collected, CollectError> 
     found.sort_by(|a, b| a.path.cmp(&b.path));
     within_total(&mut found, limits, &mut diagnostics);
     // An ordered parallel iterator: the result does not depend on which thread is first.
-    let read: Vec<Result<Option<SourceFile>, Diagnostic>> = found.par_iter().map(|file| read(file, limits)).collect();
+    let results: Vec<Result<Option<SourceFile>, Diagnostic>> = found.par_iter().map(|file| read(file, limits)).collect();
     let mut files = Vec::new();
-    for result in read {
+    for result in results {
         match result {
             Ok(file) => files.extend(file),
             Err(problem) => diagnostics.push(problem),

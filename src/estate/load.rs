@@ -319,8 +319,9 @@ fn mistakes_of_attributes(item: &Declared<ConfigurationItemSpec>, schema: &Compi
     let in_item = mistakes.into_iter().map(|mut mistake| {
         mistake.path.splice(0..0, ["spec".to_owned(), "attributes".to_owned()]);
         mistake.code = "attribute-schema";
-        mistake.message = mistake.message.replacen("the document", "`attributes`", 1);
-        mistake.message.push_str(&format!(", says the class `{}`", item.spec.class));
+        let message = mistake.message.replacen("the document", "`attributes`", 1);
+        mistake.message = format!("{message}, says the class `{}`", item.spec.class);
+
         mistake
     });
     in_item.collect()
@@ -393,7 +394,7 @@ impl Reader<'_> {
             None => mistakes.push(Mistake::at("", "missing-field", "the document needs `apiVersion`").hint(format!("add `apiVersion: {API_VERSION}`"))),
         }
         let Some(known) = known else {
-            mistakes.push(self.unknown_kind(tree, kind));
+            mistakes.push(Self::unknown_kind(tree, kind));
             return Some(self.refuse(tree, None, mistakes));
         };
         if !mistakes.is_empty() {
@@ -451,7 +452,7 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown_kind(&self, tree: &Node, kind: Option<&str>) -> Mistake {
+    fn unknown_kind(tree: &Node, kind: Option<&str>) -> Mistake {
         let names = Kind::ALL.map(Kind::name);
         match kind {
             Some(kind) => {

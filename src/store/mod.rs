@@ -1,7 +1,7 @@
 //! What must outlive a run and cannot be found again: how much each source said last, which absences a person has
 //! confirmed, and when each thing was first and last seen (rule 11).
 //!
-//! It is one SQLite file. Losing it costs no correctness: a damaged file is moved aside and a fresh one begun, and
+//! It is one `SQLite` file. Losing it costs no correctness: a damaged file is moved aside and a fresh one begun, and
 //! where no file can be written the store lives in memory for this run; either comes with a warning. Several processes
 //! may use one file at once. Attributes are never stored, so nothing secret is.
 
@@ -240,7 +240,7 @@ async fn record_items(transaction: &mut Transaction<'_, Sqlite>, estate: &str, a
     Ok(())
 }
 
-/// Moves a file that cannot be used, and what SQLite keeps beside it, to the first free name, and gives that name.
+/// Moves a file that cannot be used, and what `SQLite` keeps beside it, to the first free name, and gives that name.
 fn move_aside(file: &Path, ending: &str) -> Option<String> {
     let aside = (1..1000).map(|number| format!("{FILE}.{ending}-{number}")).find(|name| !file.with_file_name(name).exists())?;
     // What is beside it goes first: left behind, it would damage the fresh file.

@@ -27,7 +27,7 @@ const STEPS: [&str; 1] = ["
 
 /// Brings the file to the present form. Several processes may do so at once.
 pub(super) async fn bring_up(pool: &SqlitePool) -> Result<(), StoreError> {
-    let known = STEPS.len() as i64;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     if form(pool).await? == known {
         return Ok(());
     }

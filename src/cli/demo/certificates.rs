@@ -38,7 +38,8 @@ pub fn make(now: Timestamp) -> Result<Vec<(String, String)>, Failure> {
     for wanted in &WANTED {
         let key = KeyPair::generate_for(wanted.algorithm)?;
         let params = params(&[wanted.name], wanted.name, now, wanted.valid)?;
-        let pem = if wanted.by_authority { format!("{}{}", params.signed_by(&key, &issuer)?.pem(), certificate.pem()) } else { params.self_signed(&key)?.pem() };
+        let pem =
+            if wanted.by_authority { format!("{}{}", params.signed_by(&key, &issuer)?.pem(), certificate.pem()) } else { params.self_signed(&key)?.pem() };
         made.push((wanted.path.to_owned(), pem));
     }
     Ok(made)

@@ -41,7 +41,8 @@ pub fn errors(estate: &Estate) -> usize {
 }
 
 fn as_markdown(diagnostic: &Diagnostic) -> String {
-    let place = diagnostic.file.as_ref().map(|file| format!("{} ", markdown::code(&format!("{file}:{}:{}", diagnostic.line, diagnostic.column)))).unwrap_or_default();
+    let place =
+        diagnostic.file.as_ref().map(|file| format!("{} ", markdown::code(&format!("{file}:{}:{}", diagnostic.line, diagnostic.column)))).unwrap_or_default();
     let hint = diagnostic.hint.as_ref().map(|hint| format!(" *{}*", markdown::plain(hint))).unwrap_or_default();
     format!("- **{:?}** {place}{} ({}){hint}\n", diagnostic.severity, markdown::plain(&diagnostic.message), diagnostic.code)
 }

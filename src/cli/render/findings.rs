@@ -58,7 +58,12 @@ fn render_item(style: Style, item: &str, findings: &[&Finding]) -> String {
     let about = style.dim(&format!("{}{owner}", first.class));
     if style.markdown {
         let rows: Vec<Vec<String>> = findings.iter().map(|finding| markdown_row(finding)).collect();
-        return format!("{} ({}{owner}){hurt}\n\n{}\n", markdown::code(item), first.class, super::table::table(style, &["What", "Declared", "Found", "Source", "On drift"], &rows));
+        return format!(
+            "{} ({}{owner}){hurt}\n\n{}\n",
+            markdown::code(item),
+            first.class,
+            super::table::table(style, &["What", "Declared", "Found", "Source", "On drift"], &rows)
+        );
     }
     let mut text = format!("  {}  {about}{hurt}\n", style.bold(&markdown::one_line(item)));
     let widths = Widths::of(findings);

@@ -1,6 +1,6 @@
 //! A plan as people read it: sources, findings by service and item, change requests, counts, what to do next.
 
-use bowline::change::{Change, body, markdown};
+use bowline::change::{Change, markdown};
 use bowline::estate::Estate;
 use bowline::plan::{Plan, SourceReport};
 
@@ -118,7 +118,7 @@ fn first_of_change(plan: &Plan) -> &str {
 
 /// A change request in full, for a terminal: its body, rendered.
 pub fn markdown_on_terminal(style: Style, title: &str, body: &str) -> String {
-    let text = format!("# {title}\n\n{}", bowline::change::marker::remove(body));
+    let text = format!("# {title}\n\n{}", bowline::forge::Marker::detach(body));
     if style.markdown {
         return text;
     }
@@ -129,11 +129,10 @@ pub fn markdown_on_terminal(style: Style, title: &str, body: &str) -> String {
 /// What is markup for a forge only, taken out: entities and escapes, which the terminal's renderer does not know.
 fn readable(text: &str) -> String {
     let mut text = text.to_owned();
-    for (entity, character) in [("&#64;", "@"), ("&#58;", ":"), ("&#46;", "."), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("\\_", "_"), ("\\#", "#"), ("\\[", "["), ("\\]", "]")] {
+    for (entity, character) in
+        [("&#64;", "@"), ("&#58;", ":"), ("&#46;", "."), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("\\_", "_"), ("\\#", "#"), ("\\[", "["), ("\\]", "]")]
+    {
         text = text.replace(entity, character);
     }
     text
 }
-
-/// Re-exported for the verbs that show a slot.
-pub use body::span_of;

@@ -5,7 +5,8 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use bowline::discovery::run;
+use bowline::api::Text;
+use bowline::discovery::{Answer, run};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Progress of discovery.
@@ -24,7 +25,7 @@ impl Progress {
     }
 
     /// Takes the line away.
-    pub fn finish(&self) {
+    pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
@@ -36,15 +37,15 @@ impl Progress {
 }
 
 impl run::Progress for Progress {
-    fn started(&self, source: &str) {
+    fn started(&self, source: &Text) {
         self.update(|asked| {
-            asked.insert(source.to_owned());
+            asked.insert(source.to_string());
         });
     }
 
-    fn finished(&self, source: &str) {
+    fn finished(&self, answer: &Answer) {
         self.update(|asked| {
-            asked.remove(source);
+            asked.remove(&*answer.source);
         });
     }
 }

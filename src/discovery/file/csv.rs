@@ -102,7 +102,9 @@ impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
         let read = buffer.get(..count).unwrap_or_default();
-        self.quotes += read.iter().filter(|byte| **byte == b'"').count();
+        #[allow(clippy::naive_bytecount)] // reading the rows costs far more
+        let quotes = read.iter().filter(|byte| **byte == b'"').count();
+        self.quotes += quotes;
         self.last = read.last().copied().or(self.last);
         Ok(count)
     }

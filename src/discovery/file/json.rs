@@ -13,6 +13,11 @@ use super::{Bounded, EMPTY, Found, blocks, unreadable};
 use crate::api::Text;
 use crate::discovery::mapping::{Items, Mapper, Node};
 
+/// How many items of one list are read.
+const MOST: usize = 5_000_000;
+/// The largest document whose whole tree is built, in bytes.
+const LARGEST_TREE: usize = 256 << 20;
+
 pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBool) -> Found {
     let mut bytes = Vec::new();
     if let Err(error) = Bounded::new(file).read_to_end(&mut bytes) {
@@ -28,7 +33,7 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
         Items::Natural | Items::Whole | Items::Jq(_) => return whole(bytes, mapper, stop),
     };
     let Some(list) = span_at(bytes, path) else { return whole(bytes, mapper, stop) };
-    let (spans, fault) = elements(list);
+    let (spans, fault) = elements(list, MOST);
     let spans: Vec<(usize, &[u8])> = (1..).zip(spans).collect();
     let mut found = blocks::map(
         &spans,
@@ -37,13 +42,17 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
         |(number, _)| format!("item {number}"),
         |(_, span)| serde_json::from_slice(span).map(|node| vec![node]).map_err(|error| told(&error, None)),
     );
-    if let Some((at, error)) = fault {
-        found.note(told_at(bytes, bytes.len() - list.len() + at, error.as_ref()));
+    if let Some((at, wrong)) = fault {
+        found.note(told_at(bytes, bytes.len() - list.len() + at, &wrong));
     }
     found
 }
 
 fn whole(bytes: &[u8], mapper: &Mapper, stop: &AtomicBool) -> Found {
+    if bytes.len() > LARGEST_TREE {
+        let hint = "let `items` be a path to a list, such as `.results[]`, or write one document a line";
+        return Found::fault(format!("the document is larger than {} MiB; {hint}", LARGEST_TREE >> 20));
+    }
     let document: Node<'_> = match serde_json::from_slice(bytes) {
         Ok(document) => document,
         Err(error) => return Found::fault(told(&error, Some(0))),
@@ -98,11 +107,21 @@ fn member<'a>(map: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-/// A place in the bytes, and what serde found wrong there.
-type Fault = (usize, Option<serde_json::Error>);
+/// A place in the bytes, and what is wrong there.
+type Fault = (usize, Wrong);
 
-/// The bytes of each value of a list; and where the list, or the document that ends with it, is not sound.
-fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
+/// What is wrong with a document.
+enum Wrong {
+    /// What serde says.
+    Json(serde_json::Error),
+    /// Something else should be there.
+    Unexpected,
+    /// The list has more items than are read.
+    TooMany,
+}
+
+/// The bytes of each value of a list, up to so many; and where the list, or the document that ends with it, is not sound.
+fn elements(list: &[u8], most: usize) -> (Vec<&[u8]>, Option<Fault>) {
     let mut spans = Vec::new();
     let mut at = blank(list, 0) + 1;
     if list.get(blank(list, at)) == Some(&b']') {
@@ -111,6 +130,7 @@ fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
     loop {
         let start = blank(list, at);
         let end = match end_of_value(list, start) {
+            Ok(_) if spans.len() == most => return (spans, Some((start, Wrong::TooMany))),
             Ok(end) => end,
             Err(error) => return (spans, Some((start, error))),
         };
@@ -119,7 +139,7 @@ fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
         match list.get(at) {
             Some(b',') => at += 1,
             Some(b']') => return (spans, after(list, at + 1)),
-            _ => return (spans, Some((at, None))),
+            _ => return (spans, Some((at, Wrong::Unexpected))),
         }
     }
 }
@@ -127,7 +147,7 @@ fn elements(list: &[u8]) -> (Vec<&[u8]>, Option<Fault>) {
 /// Whether anything but blanks follows.
 fn after(bytes: &[u8], at: usize) -> Option<Fault> {
     let at = blank(bytes, at);
-    (at < bytes.len()).then_some((at, None))
+    (at < bytes.len()).then_some((at, Wrong::Unexpected))
 }
 
 /// The next byte that is not blank.
@@ -137,22 +157,23 @@ fn blank(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Where the value that begins at `at` ends.
-fn end_of_value(bytes: &[u8], at: usize) -> Result<usize, Option<serde_json::Error>> {
+fn end_of_value(bytes: &[u8], at: usize) -> Result<usize, Wrong> {
     let mut values = Deserializer::from_slice(bytes.get(at..).unwrap_or_default()).into_iter::<IgnoredAny>();
     match values.next() {
         Some(Ok(_)) => Ok(at + values.byte_offset()),
-        Some(Err(error)) => Err(Some(error)),
-        None => Err(None),
+        Some(Err(error)) => Err(Wrong::Json(error)),
+        None => Err(Wrong::Unexpected),
     }
 }
 
 /// What is said of a fault of the document.
-fn told_at(bytes: &[u8], at: usize, error: Option<&serde_json::Error>) -> String {
+fn told_at(bytes: &[u8], at: usize, wrong: &Wrong) -> String {
     let lines_before = bytes.iter().take(at).filter(|byte| **byte == b'\n').count();
-    match error {
-        Some(error) => told(error, Some(lines_before)),
-        None if at >= bytes.len() => cut_short(lines_before + 1),
-        None => format!("not valid JSON (something else is expected at line {})", lines_before + 1),
+    match wrong {
+        Wrong::Json(error) => told(error, Some(lines_before)),
+        Wrong::TooMany => format!("more than {MOST} items; split the file into several sources"),
+        Wrong::Unexpected if at >= bytes.len() => cut_short(lines_before + 1),
+        Wrong::Unexpected => format!("not valid JSON (something else is expected at line {})", lines_before + 1),
     }
 }
 
@@ -169,5 +190,28 @@ pub(super) fn told(error: &serde_json::Error, lines_before: Option<usize>) -> St
         Some(before) if error.is_eof() => cut_short(before + error.line()),
         Some(before) => format!("not valid JSON ({what}, at line {})", before + error.line()),
         None => format!("not valid JSON ({what}, at column {})", error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_up_to_its_most_items() {
+        let (spans, fault) = elements(b"[1, [2, 3], \"4\"]", 3);
+        assert_eq!(spans, [&b"1"[..], b"[2, 3]", b"\"4\""]);
+        assert!(fault.is_none());
+        let (spans, fault) = elements(b"[1, [2, 3], \"4\"]", 2);
+        assert_eq!(spans.len(), 2);
+        assert!(matches!(fault, Some((_, Wrong::TooMany))));
+    }
+
+    #[test]
+    fn of_two_members_of_one_name_the_last_counts() {
+        assert_eq!(member(br#"{"a": [1], "b": 2, "\u0061": [3] }"#, "a"), Some(&b"[3]"[..]));
+        assert_eq!(member(br#"{"a": [1]}"#, "b"), None);
+        assert_eq!(member(b"{}", "a"), None);
+        assert_eq!(member(b"[1]", "a"), None);
     }
 }

@@ -9,6 +9,9 @@ use crate::discovery::mapping::{Mapper, Node};
 /// How much is read before it is mapped, in bytes.
 const BLOCK: usize = 4 << 20;
 
+/// The longest line that is read, in bytes.
+const LONGEST_LINE: usize = 64 << 20;
+
 pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBool) -> Found {
     let mut file = Bounded::new(file);
     let mut found = Found::default();
@@ -74,6 +77,9 @@ fn fill(file: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<bool> {
         }
         if buffer.get(before..).is_some_and(|new| new.contains(&b'\n')) {
             return Ok(false);
+        }
+        if buffer.len() > LONGEST_LINE {
+            return Err(io::Error::other("a line is longer than 64 MiB; the file may not be one JSON document a line"));
         }
     }
 }

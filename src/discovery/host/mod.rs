@@ -152,7 +152,7 @@ fn machine_id() -> Option<String> {
 
 fn digest_of(id: &str) -> String {
     let digest = Sha256::new().chain_update("bowline machine-id\n").chain_update(id).finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What is plugged in, as Linux counts it in blocks: what the kernel calls its total lacks what it keeps for itself, so a

@@ -37,9 +37,9 @@ pub fn parse_fqdn(hosts: &str, host: &str) -> Option<String> {
     hosts.lines().find_map(|line| {
         let line = line.split('#').next().unwrap_or_default();
         let names: Vec<&str> = line.split_whitespace().skip(1).collect();
-        let named = names.iter().any(|name| name.eq_ignore_ascii_case(host));
+        let is_meant = names.iter().any(|name| name.eq_ignore_ascii_case(host));
         let prefix = format!("{}.", host.to_lowercase());
-        names.iter().find(|name| named && name.to_lowercase().starts_with(&prefix)).map(|name| full_name(name))
+        names.iter().find(|name| is_meant && name.to_lowercase().starts_with(&prefix)).map(|name| full_name(name))
     })
 }
 

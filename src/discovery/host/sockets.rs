@@ -37,7 +37,7 @@ fn protocol(socket: &Socket) -> &'static str {
     }
 }
 
-/// The range of ports for clients, as Linux writes it (`32768	60999`).
+/// The range of ports for clients, as Linux writes it (two numbers).
 pub fn parse_port_range(text: &str) -> Option<RangeInclusive<u16>> {
     let mut parts = text.split_whitespace();
     Some(parts.next()?.parse().ok()?..=parts.next()?.parse().ok()?)

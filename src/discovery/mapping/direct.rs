@@ -13,6 +13,9 @@ use serde_json::Number;
 use super::node::Node;
 use crate::api::{Text, Value};
 
+/// How deeply terms may stand within each other; deeper ones are left to jq, which has the stack for it.
+const DEEPEST: usize = 64;
+
 /// An expression that needs no jq.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Direct {
@@ -51,22 +54,28 @@ pub enum Piece {
 impl Direct {
     /// The term as a direct expression, if it is plain enough.
     pub fn of(term: &Term<&str>) -> Option<Self> {
+        Self::within(DEEPEST, term)
+    }
+
+    /// The same for a term within others, of which there may be `depth` more.
+    fn within(depth: usize, term: &Term<&str>) -> Option<Self> {
+        let depth = depth.checked_sub(1)?;
         Some(match term {
             Term::Id => Direct::Path(Vec::new()),
             Term::Num(digits) => Direct::Literal(Value::Number(number(digits)?)),
             Term::Call("null", arguments) if arguments.is_empty() => Direct::Literal(Value::Null),
             Term::Call("true", arguments) if arguments.is_empty() => Direct::Literal(Value::Bool(true)),
             Term::Call("false", arguments) if arguments.is_empty() => Direct::Literal(Value::Bool(false)),
-            Term::Str(None, parts) => text_of(parts)?,
+            Term::Str(None, parts) => text_of(depth, parts)?,
             Term::Path(head, path) if matches!(**head, Term::Id) => Direct::Path(steps_of(path)?),
             Term::Arr(None) => Direct::List(Vec::new()),
             Term::Arr(Some(inner)) => {
                 let mut list = Vec::new();
-                list_of(inner, &mut list)?;
+                list_of(depth, inner, &mut list)?;
                 Direct::List(list)
             }
-            Term::Obj(members) => Direct::Map(members.iter().map(member_of).collect::<Option<_>>()?),
-            Term::BinOp(left, BinaryOp::Alt, right) => Direct::Either(Box::new(Self::of(left)?), Box::new(Self::of(right)?)),
+            Term::Obj(members) => Direct::Map(members.iter().map(|member| member_of(depth, member)).collect::<Option<_>>()?),
+            Term::BinOp(left, BinaryOp::Alt, right) => Direct::Either(Box::new(Self::within(depth, left)?), Box::new(Self::within(depth, right)?)),
             _ => return None,
         })
     }
@@ -75,7 +84,11 @@ impl Direct {
     pub fn run(&self, item: &Node<'_>) -> Result<Option<Value>, String> {
         match self {
             Direct::Literal(value) => Ok(Some(value.clone())),
-            Direct::Path(steps) => Ok(walk(steps, item)?.map(|found| found.map_or(Value::Null, Node::to_value))),
+            Direct::Path(steps) => Ok(match walk(steps, item)? {
+                Reached::Node(node) => Some(node.to_value()),
+                Reached::Missing => Some(Value::Null),
+                Reached::Nothing => None,
+            }),
             Direct::Text(pieces) => write(pieces, item),
             Direct::List(list) => {
                 let values = list.iter().filter_map(|inner| inner.run(item).transpose()).collect::<Result<Vec<_>, _>>()?;
@@ -90,21 +103,30 @@ impl Direct {
     }
 }
 
-/// Where a path leads: nothing at all, or a node, or null where a part of it is missing.
-pub(super) fn walk<'n, 'a>(steps: &[Step], item: &'n Node<'a>) -> Result<Option<Option<&'n Node<'a>>>, String> {
+/// Where a path leads.
+enum Reached<'n, 'a> {
+    /// To a node.
+    Node(&'n Node<'a>),
+    /// To null, since a part of it is missing.
+    Missing,
+    /// To nothing at all: an optional step into a value of the wrong kind.
+    Nothing,
+}
+
+fn walk<'n, 'a>(steps: &[Step], item: &'n Node<'a>) -> Result<Reached<'n, 'a>, String> {
     let mut at = Some(item);
     for step in steps {
-        let Some(node) = at else { return Ok(Some(None)) };
+        let Some(node) = at else { return Ok(Reached::Missing) };
         at = match (step, node) {
             (_, Node::Null) => None,
             (Step::Name(name, _), Node::Map(_)) => node.member(name),
             (Step::Place(place, _), Node::List(list)) => in_list(*place, list.len()).and_then(|place| list.get(place)),
-            (Step::Name(_, true) | Step::Place(_, true), _) => return Ok(None),
+            (Step::Name(_, true) | Step::Place(_, true), _) => return Ok(Reached::Nothing),
             (Step::Name(name, false), _) => return Err(no_such_step(node.kind(), &format_args!("`{}`", shortened(name)))),
             (Step::Place(place, false), _) => return Err(no_such_step(node.kind(), place)),
         };
     }
-    Ok(Some(at))
+    Ok(at.map_or(Reached::Missing, Reached::Node))
 }
 
 /// The place in a list of this length; negative ones count from the end.
@@ -152,12 +174,12 @@ fn write(pieces: &[Piece], item: &Node<'_>) -> Result<Option<Value>, String> {
 fn append(inner: &Direct, item: &Node<'_>, text: &mut String) -> Result<bool, String> {
     if let Direct::Path(steps) = inner {
         match walk(steps, item)? {
-            None => return Ok(false),
-            Some(Some(Node::Text(found))) => {
+            Reached::Nothing => return Ok(false),
+            Reached::Node(Node::Text(found)) => {
                 text.push_str(found);
                 return Ok(true);
             }
-            Some(Some(Node::Number(number))) => {
+            Reached::Node(Node::Number(number)) => {
                 let _ = write!(text, "{number}");
                 return Ok(true);
             }
@@ -182,14 +204,14 @@ fn map(members: &[(Text, Direct)], item: &Node<'_>) -> Result<Option<Value>, Str
     fault.map_or_else(|| Ok(Some(Value::Map(entries.into_iter().collect()))), Err)
 }
 
-fn text_of(parts: &[StrPart<&str, Term<&str>>]) -> Option<Direct> {
+fn text_of(depth: usize, parts: &[StrPart<&str, Term<&str>>]) -> Option<Direct> {
     let mut pieces: Vec<Piece> = Vec::new();
     for part in parts {
         let fixed = match part {
             StrPart::Str(text) => (*text).to_owned(),
             StrPart::Char(character) => character.to_string(),
             StrPart::Term(term) => {
-                pieces.push(Piece::Value(Direct::of(term)?));
+                pieces.push(Piece::Value(Direct::within(depth, term)?));
                 continue;
             }
         };
@@ -223,19 +245,19 @@ fn steps_of(path: &Path<Term<&str>>) -> Option<Vec<Step>> {
         .collect()
 }
 
-fn list_of(term: &Term<&str>, list: &mut Vec<Direct>) -> Option<()> {
+fn list_of(depth: usize, term: &Term<&str>, list: &mut Vec<Direct>) -> Option<()> {
     if let Term::BinOp(left, BinaryOp::Comma, right) = term {
-        list_of(left, list)?;
-        return list_of(right, list);
+        list_of(depth, left, list)?;
+        return list_of(depth, right, list);
     }
-    list.push(Direct::of(term)?);
+    list.push(Direct::within(depth, term)?);
     Some(())
 }
 
-fn member_of((key, value): &(Term<&str>, Option<Term<&str>>)) -> Option<(Text, Direct)> {
+fn member_of(depth: usize, (key, value): &(Term<&str>, Option<Term<&str>>)) -> Option<(Text, Direct)> {
     let name = fixed_text(key)?;
     let inner = match value {
-        Some(term) => Direct::of(term)?,
+        Some(term) => Direct::within(depth, term)?,
         None => Direct::Path(vec![Step::Name(name.clone(), false)]),
     };
     Some((name, inner))
@@ -244,7 +266,7 @@ fn member_of((key, value): &(Term<&str>, Option<Term<&str>>)) -> Option<(Text, D
 /// The text of a term without anything to fill in.
 fn fixed_text(term: &Term<&str>) -> Option<Text> {
     let Term::Str(None, parts) = term else { return None };
-    match text_of(parts)? {
+    match text_of(1, parts)? {
         Direct::Literal(Value::Text(text)) => Some(text),
         _ => None,
     }

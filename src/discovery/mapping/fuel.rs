@@ -3,7 +3,8 @@
 //! jq is a whole programming language: `def f: f; f` never ends, and `reduce range(40) as $i ("x"; . + .)` fills any
 //! memory. jaq has no budget of its own, but it asks [`step`] before each term (see `jq`), and every value it builds is
 //! ours (see `jq_value`) and is paid for with [`charge`]. Where the budget is used up the evaluation is unwound to
-//! [`run`]; this is not a panic, so no hook runs and nothing is printed. Counting steps instead of seconds makes the
+//! [`run`]; this is not a panic, so no hook runs and nothing is printed, but it needs a build that unwinds (the default;
+//! not `panic = "abort"`). Counting steps instead of seconds makes the
 //! outcome the same on every machine.
 
 use std::cell::Cell;
@@ -13,7 +14,7 @@ use std::sync::LazyLock;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The stack of the threads on which expressions are compiled and run, in bytes. Only what is used takes memory.
-const STACK: usize = 64 << 20;
+const STACK: usize = 128 << 20;
 /// How much of it an evaluation may use; the rest is for what is called at its deepest point.
 const USABLE_STACK: usize = 40 << 20;
 /// How deeply a value may be nested.

@@ -13,10 +13,10 @@ use super::fuel;
 use super::jq_value::{Error, V};
 use super::node::Node;
 
-/// What an expression may cost beyond what its input costs, in units of `fuel`: some 0.1 s.
-const BUDGET: u64 = 2_000_000;
+/// What an expression may cost beyond what its input costs, in units of `fuel`: some 50 ms.
+const BUDGET: u64 = 500_000;
 /// What it may cost for each value of its input.
-const BUDGET_PER_VALUE: u64 = 64;
+const BUDGET_PER_VALUE: u64 = 32;
 
 /// Filters that look beyond the input, end the process or print, and two that may loop for as long as a number says.
 const REFUSED: [&str; 9] = ["env", "now", "halt", "debug_empty", "stderr_empty", "localtime", "strflocaltime", "jn", "yn"];
@@ -115,6 +115,9 @@ fn own_functions() -> impl Iterator<Item = Fun<Metered>> {
     let functions: [jaq_core::native::Filter<jaq_core::RunPtr<Metered>>; 8] = [
         ("pay", v(1), |cv| {
             unary(cv, |input, expression| {
+                if let V::Text(text) = &input {
+                    fuel::charge_text(text.len());
+                }
                 let V::Text(text) = &expression else { return Ok(input) };
                 // A counted repetition is unrolled, up to the regex crate's limit of 10 MB.
                 fuel::charge(if text.contains('{') { 100_000 } else { 500 + 20 * text.len() as u64 });

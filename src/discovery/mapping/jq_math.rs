@@ -101,11 +101,14 @@ impl Div for V {
     type Output = ValR<V>;
     fn div(self, other: Self) -> ValR<V> {
         match (self, other) {
-            (V::Text(text), V::Text(separator)) => Ok(match (text.is_empty(), separator.is_empty()) {
-                (true, _) => V::list(Vec::new()),
-                (_, true) => text.chars().map(|character| V::text(character.encode_utf8(&mut [0; 4]))).collect(),
-                _ => text.split(&*separator).map(V::text).collect(),
-            }),
+            (V::Text(text), V::Text(separator)) => {
+                charge_text(text.len());
+                Ok(match (text.is_empty(), separator.is_empty()) {
+                    (true, _) => V::list(Vec::new()),
+                    (_, true) => text.chars().map(|character| V::text(character.encode_utf8(&mut [0; 4]))).collect(),
+                    _ => text.split(&*separator).map(V::text).collect(),
+                })
+            }
             (left, right) => {
                 charge(1);
                 match (left.as_decimal(), right.as_decimal()) {

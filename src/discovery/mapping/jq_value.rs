@@ -210,7 +210,10 @@ impl V {
         let length = match self {
             V::Null => return Ok(V::Null),
             V::List(list) => list.values.len(),
-            V::Text(text) => text.chars().count(),
+            V::Text(text) => {
+                charge_text(text.len());
+                text.chars().count()
+            }
             _ => return Err(Error::str(no_such_step(self.kind(), &"a slice"))),
         };
         let (from, to) = bounds(start, end, length)?;

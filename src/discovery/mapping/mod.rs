@@ -15,6 +15,7 @@ mod jq_math;
 mod jq_value;
 mod node;
 mod observation;
+mod recursion;
 
 use std::str::FromStr;
 
@@ -71,7 +72,7 @@ impl FromStr for Expression {
     type Err = Wrong;
     fn from_str(expression: &str) -> Result<Self, Wrong> {
         on_roomy(|| {
-            let plain = parse(expression, |term| Direct::of(term))?;
+            let plain = parse(expression, Direct::of)?;
             plain.map_or_else(|| Program::compile(expression).map(|program| Expression::Jq(Box::new(program))), |direct| Ok(Expression::Direct(direct)))
         })
         .map_err(Wrong)
@@ -206,11 +207,17 @@ fn parse<T>(expression: &str, take: impl FnOnce(&Term<&str>) -> T) -> Result<T, 
         let (expected, part) = errors.into_iter().next().unwrap_or((jaq_core::load::lex::Expect::Token, ""));
         (position(expression, part), format!("{} is expected here", with_article(lexical(&expected))))
     })?;
-    let term = Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
+    let term = Parser::new(&tokens).parse(Parser::term).map_err(|errors| {
         let Some((expected, found)) = errors.into_iter().next() else { return (0, "this is not a jq expression".to_owned()) };
         let at = found.map_or(expression.chars().count(), |token| position(expression, token.0));
         (at, format!("{} is expected here", with_article(expected.as_str())))
     })?;
+    if let Some(call) = recursion::find(&term) {
+        return Err((
+            position(expression, call),
+            format!("`{call}` takes a filter and calls itself, which is refused; take a value (`$x`), or use `recurse`, `reduce` or `limit`"),
+        ));
+    }
     Ok(take(&term))
 }
 

@@ -22,6 +22,7 @@ pub(super) struct Mapped {
     key: Option<Expression>,
     name: Option<Expression>,
     owner: Option<Expression>,
+    seen: Option<Expression>,
     identifiers: Vec<(Text, Expression)>,
     attributes: Vec<(Text, Expression)>,
     labels: Vec<(Text, Expression)>,
@@ -40,11 +41,12 @@ impl Fields {
         let mut maybe = |field: &str, expression: &Option<Text>| expression.as_ref().and_then(|expression| one(format!("map.{field}"), expression));
         let (class, key) = (maybe("class", &map.class), maybe("key", &map.key));
         let (name, owner, relations) = (maybe("name", &map.name), maybe("owner", &map.owner), maybe("relations", &map.relations));
+        let seen = maybe("seen", &map.seen);
         let mut table = |field: &str, table: &Table<Text>| {
             table.iter().filter_map(|(name, expression)| Some((name.clone(), one(format!("map.{field}.{name}"), expression)?))).collect()
         };
         let (identifiers, attributes, labels) = (table("identifiers", &map.identifiers), table("attributes", &map.attributes), table("labels", &map.labels));
-        Fields::Mapped(Box::new(Mapped { class, key, name, owner, identifiers, attributes, labels, relations }))
+        Fields::Mapped(Box::new(Mapped { class, key, name, owner, seen, identifiers, attributes, labels, relations }))
     }
 
     pub fn map(&self, item: &Node<'_>) -> Result<Observation, String> {
@@ -84,7 +86,7 @@ impl Mapped {
             attributes: attributes.filter_map(Result::transpose).collect::<Result<_, String>>()?,
             labels: texts("labels", &self.labels)?,
             relations: relations_of(one("relations", &self.relations)?)?,
-            seen: None,
+            seen: text("seen", &self.seen)?.map(|text| instant_of(&text)).transpose()?,
         })
     }
 }
@@ -109,7 +111,6 @@ fn natural(item: &Node<'_>) -> Result<Observation, String> {
         let texts = table(field)?.into_iter().map(|(name, value)| Ok(text_of(&name, value)?.map(|text| (name, text))));
         texts.filter_map(Result::transpose).collect::<Result<Table<Text>, String>>().map_err(|error| format!("{field}.{error}"))
     };
-    let seen = text("seen")?.map(|text| text.parse::<Timestamp>().map_err(|_| "seen: not an instant; write for example 2026-11-25T08:00:00Z".to_owned()));
     Ok(Observation {
         class: text("class")?.unwrap_or_default(),
         key: text("key")?.unwrap_or_default(),
@@ -119,8 +120,12 @@ fn natural(item: &Node<'_>) -> Result<Observation, String> {
         attributes: table("attributes")?.into_iter().filter(|(_, value)| *value != Value::Null).collect(),
         labels: texts("labels")?,
         relations: relations_of(value("relations")?)?,
-        seen: seen.transpose()?,
+        seen: text("seen")?.map(|text| instant_of(&text)).transpose()?,
     })
+}
+
+fn instant_of(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "seen: not an instant; give one such as 2026-11-25T08:00:00Z".to_owned())
 }
 
 /// What can stand without a class, a key or a name cannot be told apart from anything else.

@@ -1,6 +1,6 @@
 //! Which key and which signature a certificate has, by the names that policies use.
 
-use x509_parser::asn1_rs::{Integer, Oid};
+use x509_parser::asn1_rs::{Integer, Oid, Sequence};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
@@ -38,14 +38,12 @@ fn bits_of(number: &[u8]) -> Option<u64> {
 }
 
 fn rsa_bits(key: &SubjectPublicKeyInfo<'_>) -> Option<u64> {
-    match key.parsed() {
-        Ok(PublicKey::RSA(rsa)) => bits_of(rsa.modulus),
-        // x509-parser reads plain RSA keys only; an RSASSA-PSS key has the same form: the modulus is its first number.
-        _ => {
-            let (_, sequence) = x509_parser::asn1_rs::Sequence::from_der(&key.subject_public_key.data).ok()?;
-            first_number(&sequence.content)
-        }
+    if let Ok(PublicKey::RSA(rsa)) = key.parsed() {
+        return bits_of(rsa.modulus);
     }
+    // x509-parser reads plain RSA keys only; an RSASSA-PSS key has the same form: the modulus is its first number.
+    let (_, sequence) = Sequence::from_der(&key.subject_public_key.data).ok()?;
+    first_number(&sequence.content)
 }
 
 fn dsa_bits(algorithm: &AlgorithmIdentifier<'_>) -> Option<u64> {

@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub use connect::{Connect, Direct};
 pub use endpoint::Endpoint;
@@ -45,6 +46,9 @@ use verify::Authorities;
 
 /// How long one endpoint may take, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long all endpoints together may take: within what a source may take by default (60 s), so that the ones that answered are
+/// not lost for those that do not.
+const DEADLINE: Duration = Duration::from_secs(55);
 /// How many endpoints are asked at once.
 const AT_ONCE: usize = 16;
 /// How many problems an error names; the rest are counted.
@@ -58,6 +62,7 @@ pub struct TlsSource {
     root: PathBuf,
     connector: Arc<dyn Connect>,
     timeout: Duration,
+    deadline: Duration,
 }
 
 /// What is wrong, and whether it leaves a gap in the answer.
@@ -86,13 +91,19 @@ impl TlsSource {
     /// A source that looks at the endpoints of `spec` and of the certificate policies, and at the files of `spec` below
     /// `root`.
     pub fn new(name: Text, spec: Spec, endpoints_of_policies: Vec<Text>, root: PathBuf, connector: Arc<dyn Connect>) -> Self {
-        Self { name, spec, endpoints_of_policies, root, connector, timeout: TIMEOUT }
+        Self { name, spec, endpoints_of_policies, root, connector, timeout: TIMEOUT, deadline: DEADLINE }
     }
 
     /// The same with another time for each endpoint. Default: 10 s.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// The same with another time for all endpoints together; what was not asked by then is named. Default: 55 s.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Every endpoint once, by its normal form.
@@ -109,8 +120,11 @@ impl TlsSource {
         endpoints
     }
 
-    /// Asks the endpoints side by side.
+    /// Asks the endpoints side by side, until the deadline.
     async fn ask(&self, endpoints: Vec<Endpoint>) -> BTreeMap<Endpoint, Result<Shown, String>> {
+        let deadline = Instant::now() + self.deadline;
+        let late = || Err(format!("no answer within the {} s for all endpoints", self.deadline.as_secs_f64()));
+        let mut shown: BTreeMap<_, _> = endpoints.iter().map(|endpoint| (endpoint.clone(), late())).collect();
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         for endpoint in endpoints {
@@ -121,8 +135,7 @@ impl TlsSource {
                 (endpoint, shown.unwrap_or_else(|_| Err(format!("no answer within {} s", timeout.as_secs_f64()))))
             });
         }
-        let mut shown = BTreeMap::new();
-        while let Some(done) = tasks.join_next().await {
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
             if let Ok((endpoint, result)) = done {
                 shown.insert(endpoint, result);
             }
@@ -142,9 +155,6 @@ impl Source for TlsSource {
         let endpoints = self.endpoints(&mut problems);
         let asked = endpoints.len();
         let shown = self.ask(endpoints).await;
-        if shown.len() < asked {
-            problems.gap(format!("{} endpoints were not asked", asked - shown.len()));
-        }
         let (spec, root) = (self.spec.clone(), self.root.clone());
         let read = tokio::task::spawn_blocking(move || {
             let items = observations(&spec, &root, shown, now, &mut problems);
@@ -171,7 +181,7 @@ fn observations(
 ) -> Vec<Observation> {
     let mut items = Vec::new();
     let root = if spec.files.is_empty() && spec.authorities.is_none() { None } else { Root::open(root).map_err(|error| problems.gap(error)).ok() };
-    let authorities = if shown.is_empty() { None } else { trusted(spec, root.as_ref(), problems) };
+    let authorities = if shown.is_empty() && spec.files.is_empty() { None } else { trusted(spec, root.as_ref(), problems) };
     for (endpoint, shown) in shown {
         let item =
             shown.map_err(|error| format!("{endpoint} cannot be reached: {error}")).and_then(|shown| of_endpoint(&endpoint, &shown, authorities.as_ref(), now));
@@ -182,9 +192,11 @@ fn observations(
     }
     if let Some(root) = &root {
         let (files, errors) = root.files(&spec.files);
-        errors.into_iter().for_each(|error| problems.gap(error));
+        for error in errors {
+            problems.gap(error);
+        }
         for file in files {
-            match root.read(&file).and_then(|bytes| of_file(&file, &bytes)) {
+            match root.read(&file).and_then(|bytes| of_file(&file, &bytes, authorities.as_ref())) {
                 Ok(item) => items.extend(item),
                 Err(error) => problems.gap(format!("{file}: {error}")),
             }
@@ -215,7 +227,7 @@ fn trusted(spec: &Spec, root: Option<&Root>, problems: &mut Problems) -> Option<
 }
 
 fn of_endpoint(endpoint: &Endpoint, shown: &Shown, authorities: Option<&Authorities>, now: Timestamp) -> Result<Observation, String> {
-    let facts = read::facts(&shown.leaf, &shown.chain).map_err(|error| format!("{endpoint}: its certificate cannot be read: {error}"))?;
+    let facts = read::facts(&shown.leaf, &shown.chain, &known(authorities)).map_err(|error| format!("{endpoint}: its certificate cannot be read: {error}"))?;
     let mut more = vec![("endpoint", Value::from(endpoint.to_string()))];
     more.extend(shown.version.map(|version| ("tlsVersion", Value::from(version))));
     if let Some(authorities) = authorities {
@@ -227,16 +239,20 @@ fn of_endpoint(endpoint: &Endpoint, shown: &Shown, authorities: Option<&Authorit
     Ok(observation(&endpoint.to_string(), &facts.sha256, facts.attributes, more))
 }
 
+fn known(authorities: Option<&Authorities>) -> Vec<CertificateDer<'_>> {
+    authorities.map(Authorities::certificates).unwrap_or_default()
+}
+
 fn judged(attributes: &mut Vec<(&'static str, Value)>, [name, reason]: [&'static str; 2], result: Result<(), String>) {
     attributes.push((name, Value::Bool(result.is_ok())));
     attributes.extend(result.err().map(|error| (reason, Value::from(error))));
 }
 
 /// The first certificate of a file is the item, the others are its chain. A file of keys and the like holds none.
-fn of_file(path: &str, bytes: &[u8]) -> Result<Option<Observation>, String> {
+fn of_file(path: &str, bytes: &[u8], authorities: Option<&Authorities>) -> Result<Option<Observation>, String> {
     let certificates: Vec<CertificateDer<'static>> = read::certificates_in(bytes)?;
     let Some((leaf, chain)) = certificates.split_first() else { return Ok(None) };
-    let facts = read::facts(leaf, chain)?;
+    let facts = read::facts(leaf, chain, &known(authorities))?;
     Ok(Some(observation(path, &facts.sha256, facts.attributes, vec![("file", Value::from(path))])))
 }
 

@@ -28,7 +28,7 @@ pub struct Facts {
     pub not_after: Timestamp,
     /// Its issuer's name, as text (RFC 4514).
     pub issuer: String,
-    /// Whether its issuer's certificate is in the chain, or is itself.
+    /// Whether its issuer's certificate was sent with it, or is itself.
     pub issuer_present: bool,
     /// `subject`, `commonName`, `issuer`, `dnsNames`, `notBefore`, `notAfter`, `key`, `signature`, `signatureAlgorithm`,
     /// `serial`, `chain`, `selfSigned`, `isCa`. What the certificate does not have is left out.
@@ -108,12 +108,14 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
 }
 
 /// What `leaf` says. `chain` is what was sent with it, without itself; what of the chain cannot be read is named by its
-/// digest, since the leaf is what matters.
-pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String> {
+/// digest, since the leaf is what matters. `known` are authorities among which the issuer is looked for if it was not sent: a
+/// server need not send a root.
+pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>], known: &[CertificateDer<'_>]) -> Result<Facts, String> {
     let certificate = parse(leaf)?;
     let parsed: Vec<_> = chain.iter().map(|der| parse(der)).collect();
     let self_signed = is_issued_by(&certificate, &certificate);
-    let issuer = if self_signed { Some(&certificate) } else { parsed.iter().flatten().find(|above| is_issued_by(&certificate, above)) };
+    let sent = if self_signed { Some(&certificate) } else { parsed.iter().flatten().find(|above| is_issued_by(&certificate, above)) };
+    let root = if sent.is_some() { None } else { known.iter().filter_map(|der| parse(der).ok()).find(|above| is_issued_by(&certificate, above)) };
     let (not_before, not_after) = (instant(certificate.validity().not_before.timestamp()), instant(certificate.validity().not_after.timestamp()));
     let (signature, algorithm) = signature_of(&certificate.signature_algorithm);
     let subjects = chain.iter().zip(&parsed).map(|(der, parsed)| match parsed {
@@ -123,7 +125,7 @@ pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String>
     let attributes = [
         ("subject", Value::from(distinguished_name(certificate.subject()))),
         ("commonName", common_name(certificate.subject())),
-        ("issuer", issuer_of(certificate.issuer(), issuer)),
+        ("issuer", issuer_of(certificate.issuer(), sent.or(root.as_ref()))),
         ("notBefore", Value::from(not_before.to_string())),
         ("notAfter", Value::from(not_after.to_string())),
         ("key", key_of(certificate.public_key())),
@@ -138,7 +140,7 @@ pub fn facts(leaf: &[u8], chain: &[CertificateDer<'_>]) -> Result<Facts, String>
         not_before,
         not_after,
         issuer: distinguished_name(certificate.issuer()),
-        issuer_present: issuer.is_some(),
+        issuer_present: sent.is_some(),
         // An empty list says that there are none, which is not the same as not knowing.
         attributes: table(attributes).with("dnsNames", names_of(&certificate)).with("chain", subjects.collect()),
     })

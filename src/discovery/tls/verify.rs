@@ -1,8 +1,6 @@
 //! Whether a chain leads to a trusted authority, and whether a certificate is for its host: judged apart, after the
 //! handshake, so that a certificate that nobody should trust is seen all the same.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::ring;
@@ -15,8 +13,10 @@ use super::read::Facts;
 /// The authorities that are trusted.
 pub struct Authorities {
     store: RootCertStore,
-    /// Their certificates in DER: one of them as an endpoint's own certificate is trusted by itself.
-    own: HashSet<CertificateDer<'static>>,
+    /// Those of the estate: one of them as an endpoint's own certificate is trusted by itself.
+    own: Vec<CertificateDer<'static>>,
+    /// Those of the system.
+    system: Vec<CertificateDer<'static>>,
 }
 
 impl Authorities {
@@ -24,14 +24,20 @@ impl Authorities {
     /// not verify. Certificates of the system's that cannot be read are left out, as every TLS library does.
     pub fn new(own: Vec<CertificateDer<'static>>) -> Result<Self, String> {
         let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let system = rustls_native_certs::load_native_certs().certs;
+        store.add_parsable_certificates(system.iter().cloned());
         for certificate in &own {
             store.add(certificate.clone()).map_err(|error| format!("one of its certificates cannot be an authority: {}", sentence(&error)))?;
         }
         if store.is_empty() {
             return Err("this system has no trusted authorities; install its package of CA certificates, or name `authorities`".into());
         }
-        Ok(Self { store, own: own.into_iter().collect() })
+        Ok(Self { store, own, system })
+    }
+
+    /// Their certificates, the estate's first.
+    pub fn certificates(&self) -> Vec<CertificateDer<'_>> {
+        self.own.iter().chain(&self.system).map(|der| CertificateDer::from(der.as_ref())).collect()
     }
 
     /// Whether the chain leads from `leaf` to a trusted authority; if not, why. That the leaf itself has expired or is not

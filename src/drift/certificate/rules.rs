@@ -129,7 +129,7 @@ fn issuer(policy: &CertificatePolicySpec, facts: &Facts) -> Option<Broken> {
     let names: Vec<&str> = [&facts.issuer_organization, &facts.issuer_common_name].into_iter().flatten().map(|name| &**name).collect();
     let name = if names.is_empty() { "an issuer without a name".to_owned() } else { names.join(", ") };
     let discovered = match &facts.issuer_key {
-        _ if hidden => format!("{name} (its key is unknown: its certificate is not in the chain)"),
+        _ if hidden => format!("{name} (its key is unknown: its certificate is neither in the chain nor among the authorities)"),
         Some(key) if policy.issuers.iter().any(|issuer| issuer.spki_sha256.is_some()) => format!("{name}, key {key}"),
         _ => name,
     };

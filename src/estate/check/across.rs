@@ -16,7 +16,7 @@ use crate::estate::{Class, Declared, Estate, Origin, Severity};
 
 /// How many names are looked at for hints in one check, so that an estate of nothing but mistakes is checked in
 /// bounded time.
-const LOOKED_AT: usize = 3_000_000;
+const LOOKED_AT: usize = 500_000;
 
 /// Every problem between the documents of an estate.
 pub(super) fn problems(estate: &Estate, classes: &[Declared<CIClassSpec>]) -> Vec<Problem> {
@@ -159,19 +159,19 @@ impl<'a> Across<'a> {
                     self.error(service.origin, Mistake::at(&format!("spec.groups.{place}.name"), "duplicate-name", message).hint("rename one".to_owned()));
                 }
                 for (member, name) in group.members.iter().enumerate() {
-                    self.member(service, &groups, name, format!("spec.groups.{place}.members.{member}"), false);
+                    self.member(service, &groups, name, &format!("spec.groups.{place}.members.{member}"), false);
                 }
                 self.needs(service, place);
             }
             for (place, dependency) in service.spec.dependencies.iter().enumerate() {
-                self.member(service, &groups, &dependency.from, format!("spec.dependencies.{place}.from"), true);
-                self.member(service, &groups, &dependency.to, format!("spec.dependencies.{place}.to"), true);
+                self.member(service, &groups, &dependency.from, &format!("spec.dependencies.{place}.from"), true);
+                self.member(service, &groups, &dependency.to, &format!("spec.dependencies.{place}.to"), true);
             }
         }
     }
 
     /// A member of a group, or an end of a dependency, that names nothing.
-    fn member(&mut self, service: &Declared<ServiceMapSpec>, groups: &HashSet<&str>, name: &str, path: String, may_be_itself: bool) {
+    fn member(&mut self, service: &Declared<ServiceMapSpec>, groups: &HashSet<&str>, name: &str, path: &str, may_be_itself: bool) {
         let estate = self.estate;
         if let Some(other) = name.strip_prefix("service/") {
             if has(&estate.services, other) || self.may_be_unread(other) || self.may_be_unread(name) {
@@ -179,7 +179,7 @@ impl<'a> Across<'a> {
             }
             let hint = self.hint(other, estate.services.iter().map(|service| &*service.name));
             let hint = hint.or_else(|| Some("declare it as a ServiceMap".to_owned()));
-            return self.error(service.origin, Mistake::at(&path, "unknown-service-member", format!("`{other}` is no service of this estate")).hint(hint));
+            return self.error(service.origin, Mistake::at(path, "unknown-service-member", format!("`{other}` is no service of this estate")).hint(hint));
         }
         if groups.contains(name) || (may_be_itself && name == &*service.name) || estate.item(name).is_some() || self.may_be_unread(name) {
             return;
@@ -191,7 +191,7 @@ impl<'a> Across<'a> {
             nearest(name, known).map(|near| format!("did you mean `{near}`?")).or_else(|| self.hint(name, estate.items.iter().map(|item| &*item.name)))
         };
         let message = format!("`{name}` is neither an item of this estate nor a group of `{}`", service.name);
-        self.error(service.origin, Mistake::at(&path, "unknown-service-member", message).hint(hint));
+        self.error(service.origin, Mistake::at(path, "unknown-service-member", message).hint(hint));
     }
 
     fn needs(&mut self, service: &Declared<ServiceMapSpec>, place: usize) {
@@ -204,8 +204,10 @@ impl<'a> Across<'a> {
         }
         let Some(needs) = group.needs else { return };
         if needs == 0 || needs as usize > members {
-            let message = format!("`needs` is {needs}, and the group `{}` has {members} members", group.name);
-            let hint = format!("write how many of them must work: 1 to {members}");
+            let (members, range) =
+                if members == 1 { ("1 member".to_owned(), "1".to_owned()) } else { (format!("{members} members"), format!("1 to {members}")) };
+            let message = format!("`needs` is {needs}, and the group `{}` has {members}", group.name);
+            let hint = format!("write how many of them must work: {range}");
             self.error(service.origin, Mistake::at(&format!("spec.groups.{place}.needs"), "group-needs", message).hint(hint));
         }
     }
@@ -281,7 +283,7 @@ impl<'a> Across<'a> {
             self.part(origin, &at("owners"), "owner", &selector.owners, &known.owners);
             for (label, values) in &selector.labels {
                 match known.labels.get(&**label) {
-                    Some(of_label) => self.part(origin, &at(&format!("labels.{label}")), &format!("value of the label `{label}`"), values, of_label),
+                    Some(of_label) => self.part(origin, &at(&format!("labels.{label}")), &format!("label `{label}` with the value"), values, of_label),
                     None => self.part(origin, &at("labels"), "label", std::slice::from_ref(label), &known.labels.keys().copied().collect()),
                 }
             }

@@ -8,6 +8,7 @@ use super::schema::{Compiled, Mistake, short, shown, steps};
 use crate::api::certificate_policy::MaxValidity;
 use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
+use crate::discovery::mapping;
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
 const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
@@ -127,9 +128,6 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
     mistakes
 }
 
-/// Compiles a jq expression: the byte at which it is wrong, and why. Set to `discovery::mapping::check` where that is there.
-const CHECK_JQ: fn(&str) -> Result<(), (usize, String)> = |_| Ok(());
-
 fn expressions(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
     let mut all: Vec<(Vec<String>, &str)> = spec.items.iter().map(|text| (steps("spec.items"), &**text)).collect();
     if let Some(map) = &spec.map {
@@ -139,10 +137,11 @@ fn expressions(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
             all.extend(table.iter().map(|(name, text)| (["spec", "map", part, name].map(str::to_owned).to_vec(), &**text)));
         }
     }
-    let wrong = all.into_iter().filter_map(|(path, text)| CHECK_JQ(text).err().map(|(at, why)| (path, text, at, why)));
+    let wrong = all.into_iter().filter_map(|(path, text)| mapping::check(text).err().map(|(at, why)| (path, text, at, why)));
     wrong
         .map(|(path, text, at, why)| {
-            let hint = text.get(at..).filter(|rest| !rest.is_empty()).map(|rest| format!("look at `{}`", short(rest)));
+            let rest: String = text.chars().skip(at).collect();
+            let hint = (!rest.trim().is_empty()).then(|| format!("look at `{}`", short(&rest)));
             Mistake { path, on_name: false, code: "bad-jq", message: format!("this jq cannot be read: {why}"), hint }
         })
         .collect()
@@ -248,6 +247,10 @@ mod tests {
             let yaml = serde_json::json!({"file": {"path": path}}).to_string();
             assert_eq!(of(&yaml), [("spec.file.path".to_owned(), "path-outside-root")], "{path}");
         }
+        assert_eq!(
+            of("{file: {path: a}, items: '.[', map: {name: .name, attributes: {a.b: '| x'}}}"),
+            [("spec.items".to_owned(), "bad-jq"), ("spec.map.attributes.a.b".to_owned(), "bad-jq"),]
+        );
         assert_eq!(of("{tls: {files: [a.pem, ../b.pem], authorities: /c.pem}}").len(), 2);
         assert_eq!(of("{file: {path: a..b/c}}"), []);
     }

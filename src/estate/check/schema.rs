@@ -58,9 +58,12 @@ impl Compiled {
     pub fn new(schema: Json) -> Result<Self, String> {
         let options = jsonschema::draft202012::options().with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES));
         let validator = options.build(&schema).map_err(|error| {
-            let place = error.instance_path().as_str().to_owned();
-            let at = if place.is_empty() { String::new() } else { format!(" at `{}`", place.trim_start_matches('/').replace('/', ".")) };
-            format!("this is not a JSON Schema{at}: {error}")
+            let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
+            let at = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
+            match error.kind() {
+                Broken::Referencing(_) => format!("this JSON Schema refers{at} to something outside itself, which is never read"),
+                _ => format!("this is not a JSON Schema{at}: {error}"),
+            }
         })?;
         Ok(Self { schema, validator })
     }
@@ -107,8 +110,8 @@ impl Compiled {
                 let name = property.as_str().unwrap_or_default();
                 say("missing-field", format!("{subject} needs `{name}`"), Some(format!("add `{name}`")));
             }
-            Broken::Enum { options } => self.one_of(options.as_array().map_or(&[], Vec::as_slice), value, &subject, &found, &mut say),
-            Broken::Constant { expected_value } => self.one_of(std::slice::from_ref(expected_value.as_ref()), value, &subject, &found, &mut say),
+            Broken::Enum { options } => one_of(options.as_array().map_or(&[], Vec::as_slice), value, &subject, &found, &mut say),
+            Broken::Constant { expected_value } => one_of(std::slice::from_ref(expected_value.as_ref()), value, &subject, &found, &mut say),
             Broken::AnyOf { context } | Broken::OneOfNotValid { context } => self.branches(context, error, secret, mistakes),
             Broken::Minimum { limit } => say("wrong-type", range("at least", limit), None),
             Broken::Maximum { limit } => say("wrong-type", range("at most", limit), None),
@@ -134,13 +137,6 @@ impl Compiled {
         }
     }
 
-    fn one_of(&self, options: &[Json], value: &Json, subject: &str, found: &str, say: &mut dyn FnMut(&'static str, String, Option<String>)) {
-        let known: Vec<String> = options.iter().filter(|option| !option.is_null()).map(plain).collect();
-        let hint = value.as_str().and_then(|written| nearest(written, known.iter().map(String::as_str))).map(|near| format!("did you mean `{near}`?"));
-        let rule = if known.len() == 1 { "must be" } else { "must be one of" };
-        say("unknown-value", format!("{subject} {rule} {}, found {found}", known.join(", ")), hint);
-    }
-
     /// None of several forms fits: the mistakes of the one that was most likely meant.
     fn branches(&self, context: &[Vec<ValidationError<'static>>], error: &ValidationError, secret: &dyn Fn(&[String]) -> bool, mistakes: &mut Vec<Mistake>) {
         let path: Vec<String> = error.instance_path().iter().map(|step| step.to_string()).collect();
@@ -149,7 +145,7 @@ impl Compiled {
         if !constants.is_empty() && constants.len() >= context.iter().filter(|branch| !is_other_type(branch, error)).count() {
             let found = if secret(&path) { "something else".to_owned() } else { shown(error.instance()) };
             let mut say = |code, message, hint| mistakes.push(Mistake { path: path.clone(), on_name: false, code, message, hint });
-            return self.one_of(&constants, error.instance(), &subject(&path), &found, &mut say);
+            return one_of(&constants, error.instance(), &subject(&path), &found, &mut say);
         }
         let meant = context.iter().filter(|branch| !is_other_type(branch, error)).min_by_key(|branch| branch.len());
         for inner in meant.or_else(|| context.first()).into_iter().flatten() {
@@ -164,6 +160,14 @@ impl Compiled {
         let properties = self.schema.pointer(parent).and_then(|schema| schema.get("properties")).and_then(Json::as_object);
         properties.map(|known| known.keys().cloned().collect()).unwrap_or_default()
     }
+}
+
+/// A value that is none of those that it may be.
+fn one_of(options: &[Json], value: &Json, subject: &str, found: &str, say: &mut dyn FnMut(&'static str, String, Option<String>)) {
+    let known: Vec<String> = options.iter().filter(|option| !option.is_null()).map(plain).collect();
+    let hint = value.as_str().and_then(|written| nearest(written, known.iter().map(String::as_str))).map(|near| format!("did you mean `{near}`?"));
+    let rule = if known.len() == 1 { "must be" } else { "must be one of" };
+    say("unknown-value", format!("{subject} {rule} {}, found {found}", known.join(", ")), hint);
 }
 
 fn path_is_root(path: &[String]) -> bool {
@@ -252,8 +256,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(schema: Json, value: Json) -> Vec<(String, String, Option<String>)> {
-        let mistakes = Compiled::new(schema).unwrap().mistakes(&value, &|_| false);
+    fn told(schema: Json, value: &Json) -> Vec<(String, String, Option<String>)> {
+        let mistakes = Compiled::new(schema).unwrap().mistakes(value, &|_| false);
         mistakes.into_iter().map(|mistake| (mistake.path.join("."), mistake.message, mistake.hint)).collect()
     }
 
@@ -268,7 +272,7 @@ mod tests {
         }});
         let value = json!({"a": "4", "list": ["x", 8], "choice": "adopt", "maybe": {"pth": 1}, "lst": []});
         let lines: Vec<String> =
-            told(schema, value).into_iter().map(|(path, message, hint)| format!("{path}: {message}; {}", hint.unwrap_or_default())).collect();
+            told(schema, &value).into_iter().map(|(path, message, hint)| format!("{path}: {message}; {}", hint.unwrap_or_default())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         : the document needs `b`; add `b`
         a: `a` must be an integer, found the string "4"; write it without quotes: 4

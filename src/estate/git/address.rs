@@ -43,7 +43,7 @@ pub(super) fn authority(host: &str, port: u16) -> String {
 
 /// Reads an address as git does: `scheme://…`, `user@host:path` (no slash before the colon), or a path.
 pub(super) fn parse(text: &str) -> Result<Address, GitError> {
-    let refuse = |reason: &str| GitError::Address { url: redact_url(text), reason: reason.to_owned() };
+    let refuse = |reason: &str| GitError::Address { url: shown(text), reason: reason.to_owned() };
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err(refuse("it is empty or has control characters"));
     }
@@ -62,13 +62,21 @@ pub(super) fn parse(text: &str) -> Result<Address, GitError> {
     }
 }
 
+/// An address that may be shown, whatever somebody has put into it.
+fn shown(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, after)) if !text.contains("://") && before.contains(':') && !before.contains('/') => format!("(secret)@{after}"),
+        _ => redact_url(text),
+    }
+}
+
 fn file_path(rest: &str) -> Option<PathBuf> {
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     path.starts_with('/').then(|| PathBuf::from(path))
 }
 
 fn http(text: &str) -> Result<Address, GitError> {
-    let refuse = |reason: &str| GitError::Address { url: redact_url(text), reason: reason.to_owned() };
+    let refuse = |reason: &str| GitError::Address { url: shown(text), reason: reason.to_owned() };
     let mut url = Url::parse(text).map_err(|error| refuse(&error.to_string()))?;
     check_http(&url).map_err(refuse)?;
     if url.query().is_some() || url.fragment().is_some() {
@@ -129,6 +137,9 @@ fn ssh(host: &str, port: Option<u16>, path: &str) -> Result<SshAddress, &'static
     if !plain(host) || user.is_some_and(|user| !plain(user)) {
         return Err("its account or host is empty, begins with `-` or has characters that neither has");
     }
+    if path.split('/').next().is_some_and(|first| first.contains('@')) {
+        return Err("it seems to hold a password; name a credential instead, and let the operator say what it is");
+    }
     // `helper::address` makes git run a program.
     if path.trim_start_matches('/').is_empty() || path.starts_with(['-', ':']) {
         return Err("its path is empty or begins with `-` or `:`");
@@ -177,6 +188,7 @@ mod tests {
             "ssh://host",
             "ssh://host:99999/x",
             "ssh://user:canary@host/x",
+            "alice:canary@host:path",
             "ssh://ho$(x)st/x",
             "ext::sh -c x",
             "ext://x",

@@ -93,7 +93,7 @@ fn remove(place: &Path) -> Result<(), GitError> {
 
 fn open(place: &Path) -> Result<Repository, GitError> {
     if packs(place) < MOST_PACKS
-        && let Ok(repository) = Repository::open_bare(place)
+        && let Ok(repository) = Repository::open(place)
     {
         return Ok(repository);
     }
@@ -120,8 +120,8 @@ fn fetch_into(remote: &Remote<'_>, connection: &mut dyn Connection, branch: Opti
     }
     let name = format!("{FETCHED}{}", fetched.branch.as_deref().unwrap_or("HEAD"));
     repository.reference(&name, fetched.commit, true, "fetched").map_err(|error| failed(place, &error.message()))?;
-    // Opened again, so that it knows where history ends now.
-    let repository = Repository::open_bare(place).map_err(|error| failed(place, &error.message()))?;
+    // Opened again, so that it knows where history ends now. (libgit2's `open_bare` does not look.)
+    let repository = Repository::open(place).map_err(|error| failed(place, &error.message()))?;
     Ok((repository, fetched))
 }
 

@@ -49,8 +49,7 @@ impl<'a> Https<'a> {
     }
 
     fn error(&self, reason: &str) -> GitError {
-        let redactor = self.remote.redactor();
-        GitError::Remote { url: redactor.redact(self.remote.url), reason: redactor.redact(reason) }
+        GitError::Remote { url: self.remote.url.to_owned(), reason: reason.to_owned() }
     }
 
     /// What a library says, with all its causes, without addresses and secrets.

@@ -48,7 +48,8 @@ pub struct GitFiles {
     pub revision: String,
     /// The branch that was read, without `refs/heads/`; none where a local repository's HEAD is on no branch.
     pub branch: Option<String>,
-    /// The repository on this machine that has the commit: the local one itself, or the cache.
+    /// The repository on this machine that has the commit: the local one itself, or the cache. Open it with
+    /// [`Repository::open`]: `open_bare` does not learn where a shallow history ends.
     pub repository: PathBuf,
 }
 
@@ -138,6 +139,26 @@ impl GitError {
         }
         Self::Read(error.message().to_owned())
     }
+
+    /// The same without secrets: some of its words are the other side's, which may have been told one.
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let plain = |text: String| redactor.redact(&text);
+        match self {
+            Self::Address { url, reason } => Self::Address { url: plain(url), reason: plain(reason) },
+            Self::Path(path) => Self::Path(plain(path)),
+            Self::NoFile { path, commit } => Self::NoFile { path: plain(path), commit },
+            Self::TooLarge { path, limit } => Self::TooLarge { path: plain(path), limit },
+            Self::Bound(what) => Self::Bound(plain(what)),
+            Self::Read(reason) => Self::Read(plain(reason)),
+            Self::NoBranch { url, branch } => Self::NoBranch { url: plain(url), branch: plain(branch) },
+            Self::Empty(url) => Self::Empty(plain(url)),
+            Self::Remote { url, reason } => Self::Remote { url: plain(url), reason: plain(reason) },
+            Self::Rejected { reference, reason } => Self::Rejected { reference: plain(reference), reason: plain(reason) },
+            Self::Cache { path, reason } => Self::Cache { path: plain(path), reason: plain(reason) },
+            // Made by us, of names.
+            Self::Credential(_) | Self::Access(_) => self,
+        }
+    }
 }
 
 /// A repository to speak with, and on whose word.
@@ -167,14 +188,18 @@ impl Remote<'_> {
 /// below it or below what `--allow-read` names; none where the operator gave the address.
 pub fn read(spec: &Git, root_for_relative: Option<&Path>, credentials: &Credentials, access: &Access, cache: &Path) -> Result<GitFiles, GitError> {
     let remote = Remote { url: &spec.url, credential: spec.credentials.as_deref(), credentials, access, declared_in: root_for_relative };
+    read_from(&remote, spec, cache).map_err(|error| error.redacted(&remote.redactor()))
+}
+
+fn read_from(remote: &Remote<'_>, spec: &Git, cache: &Path) -> Result<GitFiles, GitError> {
     let path = spec.path.as_deref().unwrap_or_default();
     match address::parse(&spec.url)? {
         Address::Path(place) => {
-            let repository = open_local(&remote, &place)?;
+            let repository = open_local(remote, &place)?;
             let (commit, branch) = local_branch(&repository, &spec.url, spec.branch.as_deref())?;
             git_files(&repository, commit, branch, path)
         }
-        address => cache::read(&remote, &address, spec.branch.as_deref(), path, cache),
+        address => cache::read(remote, &address, spec.branch.as_deref(), path, cache),
     }
 }
 

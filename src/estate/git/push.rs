@@ -49,6 +49,10 @@ impl Update {
 /// Changes references of another repository, all or (on a server that can) none. Nothing is sent where all are so already.
 /// A reference that would lose commits is refused unless [`Update::force`]; one that has moved from [`Update::expected`] always.
 pub fn push(repository: &Repository, remote: &Remote<'_>, updates: &[Update]) -> Result<(), GitError> {
+    push_to(repository, remote, updates).map_err(|error| error.redacted(&remote.redactor()))
+}
+
+fn push_to(repository: &Repository, remote: &Remote<'_>, updates: &[Update]) -> Result<(), GitError> {
     match address::parse(remote.url)? {
         Address::Path(place) => push_local(repository, remote, &open_local(remote, &place)?, updates),
         address => {

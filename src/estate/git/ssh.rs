@@ -39,7 +39,7 @@ pub(super) struct Ssh<'a> {
 
 impl<'a> Ssh<'a> {
     pub(super) fn open(remote: &Remote<'a>, address: &SshAddress, service: Service) -> Result<Self, GitError> {
-        let error = |reason: &str| GitError::Remote { url: remote.redactor().redact(remote.url), reason: reason.to_owned() };
+        let error = |reason: &str| GitError::Remote { url: remote.url.to_owned(), reason: reason.to_owned() };
         let arguments = arguments(remote, address, service)?;
         let mut command = Command::new("ssh");
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -68,8 +68,7 @@ impl<'a> Ssh<'a> {
     }
 
     fn error(&self, reason: &str) -> GitError {
-        let redactor = self.remote.redactor();
-        GitError::Remote { url: redactor.redact(self.remote.url), reason: redactor.redact(reason) }
+        GitError::Remote { url: self.remote.url.to_owned(), reason: reason.to_owned() }
     }
 
     /// Sends everything, and closes the input.
@@ -140,7 +139,7 @@ impl Connection for Ssh<'_> {
 
 /// What `ssh` is called with.
 fn arguments(remote: &Remote<'_>, address: &SshAddress, service: Service) -> Result<Vec<String>, GitError> {
-    let error = |reason: &str| GitError::Remote { url: remote.redactor().redact(remote.url), reason: reason.to_owned() };
+    let error = |reason: &str| GitError::Remote { url: remote.url.to_owned(), reason: reason.to_owned() };
     let credential = remote.credential.map(|name| remote.credentials.for_host(name, &address.authority())).transpose()?;
     let mut options: Vec<String> =
         ["BatchMode=yes", "StrictHostKeyChecking=yes", "UpdateHostKeys=no", "ClearAllForwardings=yes", "ForwardAgent=no"].map(str::to_owned).into();

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! split   a file's documents, each with its place
-//! read    one document's events to a tree            saphyr-parser
+//! plain   one document's text to a tree               for plain documents, fast
+//! read    one document's events to a tree            saphyr-parser, for all others
 //! scalar  what a plain scalar means                   YAML 1.2 core schema
 //! tree    the tree: values, spans, paths
 //! typed   the tree to typed values                    serde
@@ -11,6 +12,7 @@
 //! One bad document is an error on that document; nothing here takes more than bounded time and memory.
 
 mod locate;
+mod plain;
 mod read;
 mod scalar;
 mod split;
@@ -57,6 +59,11 @@ pub struct YamlError {
     pub hint: Option<String>,
 }
 
+/// Whether a plain scalar of this spelling is read as text.
+pub fn is_plain_text(text: &str) -> bool {
+    scalar::resolve(text) == scalar::Resolved::Text
+}
+
 /// Reads a document as a tree.
 pub fn parse<'a>(document: &RawDocument<'a>, limits: &Limits) -> Result<Node<'a>, YamlError> {
     let in_file = |mut error: YamlError| {
@@ -67,5 +74,8 @@ pub fn parse<'a>(document: &RawDocument<'a>, limits: &Limits) -> Result<Node<'a>
         let message = format!("the document has {} bytes, more than the {} that are read", document.text.len(), limits.bytes);
         return Err(in_file(YamlError { message, line: 1, column: 1, hint: Some("split it into several documents".into()) }));
     }
-    read::read(document.text, limits).map_err(in_file)
+    match plain::read(document.text, limits) {
+        Some(root) => Ok(root),
+        None => read::read(document.text, limits).map_err(in_file),
+    }
 }

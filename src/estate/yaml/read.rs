@@ -128,6 +128,7 @@ impl<'a, 'l> Builder<'a, 'l> {
         let style = style_of(style);
         let properties = anchor > 0 || tag.is_some();
         let place = self.places.scalar(style, text.is_empty(), properties, span);
+        let text = if self.places.adds_line_end(style, place) { Cow::Owned(text.strip_suffix('\n').unwrap_or(&text).to_owned()) } else { text };
         let before = (self.nodes, self.text);
         self.text += text.len();
         if self.expects_key() && tag.is_none_or(|tag| core(tag) == Some("str")) {
@@ -279,7 +280,6 @@ fn merge<'a>(node: &mut Node<'a>, merged: Vec<Node<'a>>) -> Step {
     let mut sources = Vec::new();
     for source in merged {
         match source.value {
-            NodeValue::Map(_) => sources.push(source),
             NodeValue::List(list) => sources.extend(list),
             _ => sources.push(source),
         }

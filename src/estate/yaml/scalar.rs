@@ -1,4 +1,4 @@
-//! What a plain scalar means: the YAML 1.2 core schema (section 10.3.2), as serde_yaml reads it.
+//! What a plain scalar means: the YAML 1.2 core schema (section 10.3.2), as `serde_yaml` reads it.
 
 use serde_json::Number;
 

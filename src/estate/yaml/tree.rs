@@ -201,7 +201,7 @@ mod tests {
         let documents = documents(text);
         let node = parse(&documents[0], &Limits::default()).unwrap();
         for (path, expected) in [("a.b.c/d", 1), ("a.b.x[0]", 3), ("a.b.x.0", 3), ("a.b.x[1].y", 4), ("a.b.x.1.y", 4), ("a.app.kubernetes.io/name", 5)] {
-            assert_eq!(node.at(path).map(|node| node.to_json()), Some(expected.into()), "{path}");
+            assert_eq!(node.at(path).map(super::Node::to_json), Some(expected.into()), "{path}");
         }
         for path in ["z", "a.z", "a.b.x[7]", "a.b.x[0].y", "a.b.x[", "a..b"] {
             assert!(node.at(path).is_none(), "{path}");

@@ -128,7 +128,7 @@ fn one_allowed_issuer_is_enough_and_all_parts_of_it_must_match() {
     let wrong = only(&allowed, &other);
     assert_eq!((wrong.rule, &*wrong.declared, &*wrong.discovered), ("wrongIssuer", "Let's Encrypt, R13; or key abcd", "Let's Encrypt, R14, key ef"));
     assert_eq!(rules(&allowed, &Facts { issuer_key: Some("abcd".into()), ..other.clone() }, MIDDLE), [""; 0]);
-    assert!(only(&allowed, &Facts { issuer_key: None, ..other.clone() }).discovered.contains("not in the chain"));
+    assert!(only(&allowed, &Facts { issuer_key: None, ..other.clone() }).discovered.contains("neither in the chain"));
     assert_eq!(rules(&allowed, &Facts { issuer_known: false, ..other }, MIDDLE), [""; 0]);
 }
 

@@ -107,10 +107,19 @@ impl<'a> Places<'a> {
     /// The byte after a list or map.
     pub fn collection_end(&mut self, style: Style, span: saphyr_parser::Span) -> u32 {
         if style == Style::Flow {
-            let end = self.byte(span.start) + 1;
-            self.pass(end.min(self.text.len()));
+            let mut end = self.byte(span.start);
+            // After a last comma, the end is given at the comma.
+            if self.text.as_bytes().get(end) == Some(&b',') {
+                end = self.after_space(end + 1);
+            }
+            self.pass((end + 1).min(self.text.len()));
         }
         small(self.passed)
+    }
+
+    /// Whether the parser adds a line end that is not there: after a block scalar whose last line ends with the text.
+    pub fn adds_line_end(&self, style: Style, place: Span) -> bool {
+        matches!(style, Style::Literal | Style::Folded) && place.end as usize == self.text.len() && self.rest(place.start as usize).contains('\n')
     }
 
     /// Whether the place looks like one of a template.

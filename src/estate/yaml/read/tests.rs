@@ -1,3 +1,8 @@
+#![allow(clippy::format_push_string, clippy::format_collect)] // the plainest way to long texts
+
+use proptest::prelude::*;
+
+use super::super::plain::tests::{lines, nested};
 use super::super::{RawDocument, documents, parse};
 use super::*;
 
@@ -30,6 +35,9 @@ fn a_value_reads_as_serde_yaml_reads_it() {
         "{}",
         "text",
         "",
+        "a: |\n  x",
+        "a: |+\n  x",
+        "a: >\n  x\n  y",
         "a: 'it''s'\r\nb: |+\r\n  x\r\n\r\n",
     ] {
         assert_eq!(tree(text).to_json(), serde_yaml::from_str::<serde_json::Value>(text).unwrap(), "{text}");
@@ -86,6 +94,12 @@ fn block_scalars_end_with_their_last_line() {
         assert_eq!(written(text, path).0, expected, "{text}");
     }
     assert_eq!(written("--- |\n x\n", "").0, "|\n x");
+}
+
+#[test]
+fn brackets_end_after_a_last_comma() {
+    assert_eq!(written("a: {b: 1, # c\n  } # d\n", "a").0, "{b: 1, # c\n  }");
+    assert_eq!(written("a: [b, # c\n  ] # d\n", "a").0, "[b, # c\n  ]");
 }
 
 #[test]
@@ -181,4 +195,57 @@ fn a_syntax_error_says_what_most_often_lies_behind_it() {
 fn a_number_that_would_lose_digits_is_an_error() {
     let found = error("serial: 123456789012345678901234\n");
     assert_eq!(found.hint.as_deref(), Some("put it in quotes to keep it as text"));
+}
+
+/// What `serde_yaml` makes of a text, and what the tree says.
+fn same_as_serde_yaml(text: &str) -> Result<(), TestCaseError> {
+    let Ok(ours) = read(text, &Limits::default()) else { return Ok(()) };
+    let Ok(theirs) = serde_yaml::from_str::<serde_json::Value>(text) else { return Ok(()) };
+    // A block scalar that is the whole document need not be indented, so `#` may be its text; serde_yaml wants a space.
+    if !matches!(ours.style, Style::Literal | Style::Folded) {
+        prop_assert_eq!(ours.to_json(), theirs, "{}", text);
+    }
+    Ok(())
+}
+
+fn inside(node: &Node, text: &str) {
+    assert!(text.get(node.span.range()).is_some(), "{:?} in {text:?}", node.span);
+    let lines = text.get(..node.span.start as usize).unwrap().matches('\n').count();
+    assert!(text.contains('\r') || node.span.line as usize == lines + 1, "{:?} in {text:?}", node.span);
+    node.as_list().into_iter().flatten().for_each(|node| inside(node, text));
+    node.as_map().into_iter().flatten().for_each(|(key, node)| {
+        assert!(text.get(key.span.range()).is_some(), "{:?} in {text:?}", key.span);
+        inside(node, text);
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn the_tree_says_what_serde_yaml_says_for_nested_documents(text in nested()) {
+        same_as_serde_yaml(&text)?;
+        if let Err(error) = read(&text, &Limits::default()) {
+            // A repeated key is an error here, where serde_yaml would take the last.
+            prop_assert!(error.message.contains("twice") || serde_yaml::from_str::<serde_json::Value>(&text).is_err(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn the_tree_says_what_serde_yaml_says_for_lines_in_any_order(text in lines()) {
+        // An anchor's name may hold a `:` in YAML 1.2, not for serde_yaml, which reads `&a: 1` as a map.
+        let text = text.replace(['&', '*', '!'], "+");
+        same_as_serde_yaml(&text)?;
+    }
+
+    #[test]
+    fn any_text_ends_in_a_tree_whose_spans_lie_in_it_or_in_an_error(text in "([a-c:#,'\"\\[\\]{}&*!|>?~.é日 \\\\\t\r\n%@-]|---|\\.\\.\\.|: |- |\\n|<<: |!!str|\u{feff}){0,40}") {
+        for document in documents(&text) {
+            match parse(&document, &Limits::default()) {
+                Ok(node) => inside(&node, document.text),
+                Err(error) => prop_assert!(error.line >= document.line && error.column > 0),
+            }
+        }
+        let _ = parse(&RawDocument { text: &text, offset: 0, line: 1 }, &Limits::default());
+    }
 }

@@ -1,0 +1,196 @@
+//! `bowline reconcile`: one pass. Plans from what is committed, then opens, updates and closes change requests.
+
+use bowline::api::Text;
+use bowline::change::markdown;
+use bowline::discovery::Answer;
+use bowline::drift::FindingKind;
+use bowline::forge::life::{self, Action, Doubt, Limits, Outcome as Settled, Standing, Why};
+use bowline::forge::local::Local;
+use bowline::forge::{Forge, Pass};
+use bowline::plan::Plan;
+use clap::Args;
+use serde_json::json;
+
+use super::error::Failure;
+use super::options::{Options, Style};
+use super::render::{self, count};
+use super::session::{EstateArgument, Session};
+use super::{Outcome, check};
+
+/// Arguments of `reconcile`.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    estate: EstateArgument,
+
+    /// Believe what this source says, although it suddenly returned far less; may be repeated
+    #[arg(long, value_name = "SOURCE")]
+    confirm: Vec<Text>,
+}
+
+/// Does one pass and tells what it did.
+pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+    let mut session = Session::of_repository(options, &arguments.estate).await?;
+    check::refuse_empty(&session.estate)?;
+    check::warn(&session.estate);
+    confirm(options, &mut session, &arguments.confirm).await?;
+    let plan = session.plan();
+    if session.estate.spec.suspend {
+        eprintln!("The estate is suspended (spec.suspend): nothing is proposed, updated or closed.");
+        return Ok(Outcome::Done);
+    }
+    let settled = settle(options, &session, &plan, &arguments.confirm).await?;
+    let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Reconciliation", "estate": plan.estate, "revision": plan.revision, "at": plan.at,
+        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings});
+    options.print(&whole, |style| format!("{}{}", sources(style, &plan), text(style, &settled, true)))?;
+    match settled.failed.len() {
+        0 => Ok(Outcome::Done),
+        failed => {
+            Err(Failure::new(format!("{} could not be taken; the others were", count(failed, "step"))).hint("run it again once the reason above is gone"))
+        }
+    }
+}
+
+/// Writes down that a person believes a source that was held.
+async fn confirm(options: &Options, session: &mut Session, sources: &[Text]) -> Result<(), Failure> {
+    for name in sources {
+        let Some(answer) = session.discovered.answers.iter().find(|answer| answer.source == *name) else {
+            return Err(Failure::new(format!("no source has the name `{name}`")).hint("`bowline plan` lists the sources"));
+        };
+        if !answer.complete {
+            return Err(
+                Failure::new(format!("the answer of `{name}` is not complete, so there is nothing to confirm")).hint("`bowline plan` says why it is not")
+            );
+        }
+        let items = answer.items.len() as u64;
+        session.store(options).await?.confirm(&session.store_key, name, items).await?;
+        session.discovered.history.confirmed.insert(name.clone(), items);
+    }
+    Ok(())
+}
+
+/// Brings the forge to what the plan wants, and remembers what was seen.
+pub async fn settle(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) -> Result<Settled, Failure> {
+    let forge = forge(session)?;
+    let limits = Limits::from(&session.estate.spec.changes);
+    let pass = Pass { base: session.estate.revision.as_deref(), now: session.now };
+    let doubt = Doubt::of(&session.estate, plan);
+    let settled = life::settle(&forge as &dyn Forge, &plan.changes, &doubt, &limits, pass).await.map_err(failure)?;
+    remember(options, session, plan, confirmed).await;
+    Ok(settled)
+}
+
+/// An error of the forge with what to do about it.
+pub fn failure(error: bowline::forge::Error) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The forge of the estate.
+fn forge(session: &Session) -> Result<Local, Failure> {
+    if let Some(forge) = &session.estate.spec.forge {
+        let other = [("github", forge.github.is_some()), ("gitea", forge.gitea.is_some())].into_iter().find(|(_, given)| *given);
+        if let Some((name, _)) = other {
+            return Err(Failure::new(format!("the forge `{name}` is not supported by this version"))
+                .hint("leave `spec.forge` out, or set `forge: {local: {}}`, to have change requests as branches of the estate's own repository"));
+        }
+    }
+    let Some(at) = &session.at else {
+        return Err(Failure::new("the estate was not read from a repository, and change requests are branches of one"));
+    };
+    if at.remote {
+        return Err(Failure::new("change requests of the local forge are branches of the estate's own repository, and this one is on another machine")
+            .hint("clone it and name the clone's folder; `bowline plan` works with the address as it is"));
+    }
+    let forge = Local::new(&session.estate.name, &at.repository).map_err(failure)?.below(&at.path);
+    Ok(match &at.branch {
+        Some(branch) => forge.with_base(branch),
+        None => forge,
+    })
+}
+
+/// Records what complete, unheld answers said. The store is history only: that it cannot be written is a warning.
+async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) {
+    let held = |answer: &&Answer| {
+        plan.findings.iter().any(|finding| finding.kind == FindingKind::MassAbsence && finding.item == answer.source && !confirmed.contains(&answer.source))
+    };
+    let answers: Vec<&Answer> = session.discovered.answers.iter().filter(|answer| !held(answer)).collect();
+    let recorded = async { Ok::<_, Failure>(session.store(options).await?.record(&session.store_key, &answers, session.now).await?) };
+    if let Err(error) = recorded.await {
+        eprintln!("warning: what was seen could not be recorded: {error}");
+    }
+}
+
+fn sources(style: Style, plan: &Plan) -> String {
+    if plan.sources.iter().all(|source| source.complete) { String::new() } else { render::plan::sources(style, &plan.sources) }
+}
+
+/// What was done, how things stand, and what to do next.
+pub fn text(style: Style, settled: &Settled, next: bool) -> String {
+    let mut text = String::new();
+    let bullet = if style.markdown { "- " } else { "  " };
+    for step in &settled.done {
+        text.push_str(&format!("{bullet}{} {}\n", style.paint("32", verb(&step.action)), describe(&step.key, &step.action)));
+    }
+    for failed in &settled.failed {
+        let hint = failed.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        text.push_str(&format!("{bullet}{} {}: {}{hint}\n", style.paint("31", "failed"), failed.step.key, markdown::one_line(&failed.message)));
+    }
+    if settled.done.is_empty() && settled.failed.is_empty() {
+        text.push_str("Nothing new: no request was opened, updated or closed.\n");
+    }
+    for (key, standing) in &settled.standings {
+        if let Some(note) = standing_note(standing) {
+            text.push_str(&format!("{bullet}{} {key}: {note}\n", style.dim("·")));
+        }
+    }
+    let open = settled.standings.values().filter(|standing| matches!(standing, Standing::Proposed | Standing::HandsOff | Standing::Held)).count();
+    text.push_str(&format!("{} {} for the board.\n", style.bold("Open:"), count(open, "change request")));
+    if next && open > 0 {
+        text.push_str(&format!("{} `bowline changes list` lists them, `bowline changes show KEY` shows one.\n", style.bold("Next:")));
+    }
+    text
+}
+
+fn verb(action: &Action) -> &'static str {
+    match action {
+        Action::Open => "opened ",
+        Action::Rewrite(_) => "updated",
+        Action::Close { .. } => "closed ",
+        Action::Note { .. } => "noted  ",
+    }
+}
+
+fn describe(key: &str, action: &Action) -> String {
+    match action {
+        Action::Open => format!("bowline/{key}"),
+        Action::Rewrite(Why::DriftChanged) => format!("bowline/{key}, since what it says is no longer so"),
+        Action::Rewrite(Why::BaseMoved) => format!("bowline/{key}, since the base branch changed the same files"),
+        Action::Rewrite(Why::Asked) => format!("bowline/{key}, as its label asks"),
+        Action::Close { reason } => format!("bowline/{key}: {}", markdown::one_line(reason)),
+        Action::Note { text, .. } => format!("bowline/{key}: {}", markdown::one_line(text)),
+    }
+}
+
+fn standing_note(standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::Waiting { reason } => Some(format!("waits, {reason}")),
+        Standing::HandsOff => Some("a person has committed to its branch, so it is left alone".to_owned()),
+        Standing::Held => Some("its branch is checked out or held, so it is left alone for as long".to_owned()),
+        Standing::InDoubt { reason } => Some(format!("left as it is: {reason}")),
+        Standing::Rejected { until, who, reason } => {
+            let who = who.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+            let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            Some(format!("rejected{who}{reason}; stays so until its drift changes or {} has come", until.strftime("%Y-%m-%d")))
+        }
+        Standing::Approved => Some("approved; the drift is still there".to_owned()),
+        Standing::Overdue => Some("approved, its window has passed, and the drift is still there".to_owned()),
+        Standing::Abandoned => Some("its drift is gone, but a person has committed to it, so it is left".to_owned()),
+        Standing::Unreadable { message } => Some(format!("cannot be read: {message}")),
+        Standing::Proposed | Standing::Done | Standing::Closed => None,
+    }
+}
