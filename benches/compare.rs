@@ -32,7 +32,8 @@ fn table(entries: Vec<(&str, Value)>) -> Table<Value> {
 
 fn identifiers(of: usize) -> Table<Text> {
     let (high, low) = (number(of, 1), number(of, 2));
-    let uuid = format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high as u32, (high >> 32) as u16, (high >> 48) & 0xfff, low & 0xfff, (low >> 12) & 0xffff_ffff_ffff);
+    let uuid =
+        format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high as u32, (high >> 32) as u16, (high >> 48) & 0xfff, low & 0xfff, (low >> 12) & 0xffff_ffff_ffff);
     [("vsphere/instance-uuid", Text::from(uuid)), ("dns/fqdn", format!("vm-{of:07}.example.com").into())].into_iter().collect()
 }
 
@@ -41,7 +42,8 @@ fn attributes(of: usize, declared: bool) -> Table<Value> {
     let memory = if !declared && number(of, 9) % 1000 < 10 { memory * 2 } else { memory };
     let version = if !declared && (10..15).contains(&(number(of, 9) % 1000)) { "changed" } else { "12" };
     let in_gib = declared && number(of, 4).is_multiple_of(2);
-    let mac: Vec<String> = number(of, 5).to_be_bytes().iter().take(6).map(|byte| if declared { format!("{byte:02X}") } else { format!("{byte:02x}") }).collect();
+    let mac: Vec<String> =
+        number(of, 5).to_be_bytes().iter().take(6).map(|byte| if declared { format!("{byte:02X}") } else { format!("{byte:02x}") }).collect();
     let mut addresses = vec![Value::from(format!("10.{}.{}.{}", (of >> 16) & 255, (of >> 8) & 255, of & 255)), Value::from(format!("fd00::{of:x}"))];
     if declared {
         addresses.reverse();
@@ -97,7 +99,8 @@ fn discovered(items: usize) -> Discovered {
         Observation { key, class: "virtual-machine".into(), name, identifiers, attributes: attributes(of, false), ..Observation::default() }
     };
     let found = (0..items + items / 500).filter(|of| *of >= items || !is_missing(*of));
-    let answer = Answer { source: "export".into(), complete: true, evidence: "export.ndjson".into(), items: found.map(observation).collect(), ..Answer::default() };
+    let answer =
+        Answer { source: "export".into(), complete: true, evidence: "export.ndjson".into(), items: found.map(observation).collect(), ..Answer::default() };
     Discovered { answers: vec![answer], ..Discovered::default() }
 }
 

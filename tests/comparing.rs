@@ -82,7 +82,10 @@ fn operating_systems_compare_by_name_without_the_path_and_by_version() {
 // glpi PR#11074, fusioninventory#1350: volatile attributes (free disk, uptime, USB) as drift.
 #[test]
 fn volatile_attributes_are_not_compared() {
-    same("uptime: 10, freeDisk: 1Gi, usb: [a], disks: [{name: a, size: 1Gi, free: 1Gi}]", "uptime: 20, freeDisk: 2Gi, usb: [b], disks: [{name: a, size: 1Gi, free: 0}]");
+    same(
+        "uptime: 10, freeDisk: 1Gi, usb: [a], disks: [{name: a, size: 1Gi, free: 1Gi}]",
+        "uptime: 20, freeDisk: 2Gi, usb: [b], disks: [{name: a, size: 1Gi, free: 0}]",
+    );
 }
 
 // argo-cd#15898: defaults filled in by a server shown as drift. argo-cd#28724: a diff that is blank.
@@ -98,8 +101,12 @@ fn what_a_server_fills_in_is_not_drift_and_every_finding_shows_two_different_sid
 #[test]
 fn a_path_to_ignore_hides_itself_and_what_is_below_it_and_nothing_else() {
     let changed = |ignore: &str| {
-        let declared = format!("identifiers: {{bios/uuid: u-1}}, attributes: {{os: {{name: a, version: '1'}}, osImage: x, tags: [a]}}, onDrift: {{ignore: [{ignore}]}}");
-        keys(&[item("a", &declared), source("s", "")], vec![answer("s", &["name: a, identifiers: {bios/uuid: u-1}, attributes: {os: {name: b, version: '2'}, osImage: y, tags: [b]}"])])
+        let declared =
+            format!("identifiers: {{bios/uuid: u-1}}, attributes: {{os: {{name: a, version: '1'}}, osImage: x, tags: [a]}}, onDrift: {{ignore: [{ignore}]}}");
+        keys(
+            &[item("a", &declared), source("s", "")],
+            vec![answer("s", &["name: a, identifiers: {bios/uuid: u-1}, attributes: {os: {name: b, version: '2'}, osImage: y, tags: [b]}"])],
+        )
     };
     let all = ["changed/a/attributes.os.name", "changed/a/attributes.os.version", "changed/a/attributes.osImage", "changed/a/attributes.tags"];
     assert_eq!(changed(""), all);
@@ -132,7 +139,10 @@ fn configuration_text_is_compared_exactly_and_told_as_one_difference_that_shows_
 fn a_finding_says_where_what_who_and_by_which_rule() {
     let told = compared("cpus: 4,\n  memory: 16Gi", "memory: 8192Mi");
     let finding = &told[0];
-    assert_eq!((&*finding.key, finding.kind, finding.severity, finding.action), ("changed/a/attributes.memory", FindingKind::Changed, Severity::Medium, OnDrift::Report));
+    assert_eq!(
+        (&*finding.key, finding.kind, finding.severity, finding.action),
+        ("changed/a/attributes.memory", FindingKind::Changed, Severity::Medium, OnDrift::Report)
+    );
     let place = finding.at.as_ref().unwrap();
     assert_eq!((&*place.file, place.line, place.column), ("estate.yaml", 5, 11));
     assert_eq!((finding.source.as_deref(), finding.rule.as_str()), (Some("s"), "compare: Quantity"));
@@ -164,7 +174,12 @@ fn a_sensitive_value_shows_that_it_differs_and_never_what_it_is() {
 #[test]
 fn the_nearest_says_what_to_do() {
     let action = |on_drift: &str, of_class: &str, of_estate: &str| {
-        let class = class("box", &format!("{of_class} attributes: {{properties: {{os: {{properties: {{version: {{x-bowline: {{compare: Version, descriptive: true}}}}}}}}}}}}, identification: [{{identifiers: [id]}}]"));
+        let class = class(
+            "box",
+            &format!(
+                "{of_class} attributes: {{properties: {{os: {{properties: {{version: {{x-bowline: {{compare: Version, descriptive: true}}}}}}}}}}}}, identification: [{{identifiers: [id]}}]"
+            ),
+        );
         let declared = format!("class: box, identifiers: {{id: '1'}}, attributes: {{os: {{version: '1'}}}}{on_drift}");
         let estate = estate(&[settings(of_estate), class, item("a", &declared), source("s", "")]);
         let findings = findings(&estate, &discovered(vec![answer("s", &["name: a, class: box, identifiers: {id: '1'}, attributes: {os: {version: '2'}}"])]));
@@ -193,7 +208,10 @@ fn relations_differ_by_type_and_only_where_that_type_is_declared_and_reported() 
     };
     let told = |declared: &str, found: &str| {
         let seen = format!("name: a, identifiers: {{bios/uuid: u-1}}, relations: [{found}]");
-        findings(&estate(&documents(declared)), &discovered(vec![answer("s", &[&seen])])).iter().map(|finding| format!("{}: {} → {}", finding.key, finding.declared, finding.discovered)).collect::<Vec<_>>()
+        findings(&estate(&documents(declared)), &discovered(vec![answer("s", &[&seen])]))
+            .iter()
+            .map(|finding| format!("{}: {} → {}", finding.key, finding.declared, finding.discovered))
+            .collect::<Vec<_>>()
     };
     let none = Vec::<String>::new();
     let one = "{type: RunsOn, to: c-1}";
