@@ -185,7 +185,9 @@ impl Correlation {
             self.duplicates.extend(repeated.into_iter().map(|sightings| Duplicate { item, sightings }));
             for of_source in of_one.chunk_by_mut(|one, other| one.sighting.answer == other.sighting.answer) {
                 let strongest = of_source.iter().map(|found| found.strength).min().unwrap_or_default();
-                of_source.iter_mut().for_each(|found| found.speaks = found.strength == strongest);
+                for found in of_source {
+                    found.speaks = found.strength == strongest;
+                }
             }
         }
         self.matches = matches;
