@@ -315,6 +315,20 @@ fn a_window_whose_schedule_cannot_be_read_stays_for_the_calendar_to_close() {
     assert_eq!(estate.windows.len(), 1);
 }
 
+// What `rrule` alone reads, and no person means.
+#[test]
+fn a_rule_that_means_nothing_or_never_takes_place_is_an_error_at_the_rule() {
+    for rule in ["FREQ=WEEKLY;BYDAY=XXMO", "FREQ=SECONDLY", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"] {
+        let head = "apiVersion: bowline.dev/v1alpha1\nkind: PatchWindow\nmetadata: {name: w}\nspec:\n  selector: {all: true}\n";
+        let window = format!("{head}  start: 2026-01-04T02:00:00\n  duration: 4h\n  recurrence: {rule}\n");
+        let estate = estate(&[("bowline.yaml", ESTATE), ("windows.yaml", &window)]);
+        assert_eq!(codes(&estate), ["bad-schedule"], "{rule}");
+        let told = &estate.diagnostics[0];
+        assert_eq!((told.file.as_deref(), told.line, told.column, told.length as usize), (Some("windows.yaml"), 8, 15, rule.len()), "{rule}");
+        assert!(told.hint.is_some(), "{rule}");
+    }
+}
+
 #[test]
 fn items_of_a_class_that_lacks_what_it_inherits_are_left_alone() {
     let text = "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: box}\nspec: {extends: servr}\n\
@@ -435,7 +449,7 @@ fn links_never_lead_out_of_the_root_and_circles_of_them_end() {
     symlink(folder.path(), root.join("outside")).unwrap();
     let estate = of_folder(&root);
     let told: Vec<_> = estate.diagnostics.iter().map(|it| (it.file.as_deref().unwrap(), &*it.code)).collect();
-    assert_eq!(told, [("items/loop.yaml", "unreadable-file"), ("items/out.yaml", "path-outside-root"), ("outside", "path-outside-root")]);
+    assert_eq!(told, [("items/loop.yaml", "unreadable-file"), ("items/out.yaml", "link-not-followed"), ("outside", "link-not-followed")]);
     assert!(estate.items.is_empty());
     assert_eq!(&*estate.name, "harbour");
 }
