@@ -216,7 +216,11 @@ impl Loader {
                 (Ok(schema), _) => {
                     schemas.insert(name, schema);
                 }
-                (Err(why), Some(origin)) => self.problems.push(Problem::error(*origin, Mistake::at("spec.attributes", "bad-schema", why))),
+                (Err(why), Some(origin)) => self.problems.push(Problem::error(
+                    *origin,
+                    Mistake::at("spec.attributes", "bad-schema", why)
+                        .hint("write the whole JSON Schema (draft 2020-12) here; `$ref` may only lead to its own `$defs`".to_owned()),
+                )),
                 (Err(_), None) => (),
             }
         }
@@ -260,6 +264,9 @@ impl Loader {
         estate.diagnostics.extend(placed);
         estate.diagnostics.extend(across);
         check::sort(&mut estate.diagnostics);
+        let mut diagnostics = std::mem::take(&mut estate.diagnostics);
+        check::private::mark(&estate, &mut diagnostics);
+        estate.diagnostics = diagnostics;
         estate
     }
 }
