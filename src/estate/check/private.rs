@@ -126,7 +126,11 @@ fn named<'t, 'a>(node: &'t Node<'a>, names: &HashSet<&str>, found: &mut Vec<&'t 
                 }
             }
         }
-        NodeValue::List(list) => list.iter().for_each(|value| named(value, names, found)),
+        NodeValue::List(list) => {
+            for value in list {
+                named(value, names, found);
+            }
+        }
         _ => (),
     }
 }
@@ -140,14 +144,16 @@ fn ruled<'t, 'a>(node: &'t Node<'a>, rules: &AttributeRules, found: &mut Vec<&'t
     match &node.value {
         NodeValue::Map(entries) => {
             for (key, value) in entries {
-                if let Some(rules) = rules.fields.get(&*key.text) {
+                if let Some(rules) = rules.fields.get(&key.text) {
                     ruled(value, rules, found);
                 }
             }
         }
         NodeValue::List(list) => {
             if let Some(rules) = rules.each.as_deref() {
-                list.iter().for_each(|value| ruled(value, rules, found));
+                for value in list {
+                    ruled(value, rules, found);
+                }
             }
         }
         _ => (),
