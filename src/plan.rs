@@ -1,10 +1,12 @@
 //! The pure middle as one function, and its result.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::api::change_request::ServiceEffect;
 use crate::api::{API_VERSION, Text};
 use crate::calendar::Calendar;
 use crate::change::{self, Change};
@@ -79,7 +81,7 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
     let graph = ServiceGraph::new(estate);
     let mut findings = drift::find(estate, discovered, &correlation, now);
     for finding in &mut findings {
-        finding.services = graph.effects_of(std::slice::from_ref(&finding.item)).into_iter().map(|impact| impact.effect).collect();
+        finding.services = services(&graph, finding);
     }
     let calendar = Calendar::new(estate, &graph);
     let changes = change::write(estate, &findings, &graph, &calendar, now);
@@ -95,6 +97,13 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
         changes,
         diagnostics: estate.diagnostics.clone(),
     }
+}
+
+/// The services that a finding can hurt, worst first; of equally hurt ones, the nearest first.
+fn services(graph: &ServiceGraph, finding: &Finding) -> Vec<ServiceEffect> {
+    let mut impacts = graph.effects_of(std::slice::from_ref(&finding.item));
+    impacts.sort_by(|a, b| (Reverse(a.effect.effect), a.path.len(), &a.effect.name).cmp(&(Reverse(b.effect.effect), b.path.len(), &b.effect.name)));
+    impacts.into_iter().map(|impact| impact.effect).collect()
 }
 
 fn summarise(estate: &Estate, discovered: &Discovered, findings: &[Finding], changes: &[Change]) -> Summary {

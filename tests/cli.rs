@@ -5,7 +5,8 @@ mod support;
 use support::{AT, Place};
 
 const ITEM: &str = "apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata:\n  name: web-1\nspec:\n  class: server\n  identifiers: {dns/fqdn: web-1.example.com}\n  attributes:\n    memory: 16Gi\n";
-const SOURCE: &str = "apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata:\n  name: list\nspec:\n  file: {path: facts.json}\n  scope: {all: true}\n";
+const SOURCE: &str =
+    "apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata:\n  name: list\nspec:\n  file: {path: facts.json}\n  scope: {all: true}\n";
 const ESTATE: &str = "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata:\n  name: small\nspec: {}\n";
 
 fn small(facts: &str) -> Place {
@@ -64,7 +65,10 @@ fn exit_codes_tell_done_from_differs_from_could_not() {
     less.bowline(&["plan", ".", "--detailed-exitcode"]).ends_with(2);
     less.bowline(&["plan", "nowhere", "--detailed-exitcode"]).ends_with(1);
     less.bowline(&["check", "."]).ends_with(0);
-    less.write("bad.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: PatchWindow\nmetadata: {name: w}\nspec: {selector: {all: true}, start: nonsense, duration: 1h}\n");
+    less.write(
+        "bad.yaml",
+        "apiVersion: bowline.dev/v1alpha1\nkind: PatchWindow\nmetadata: {name: w}\nspec: {selector: {all: true}, start: nonsense, duration: 1h}\n",
+    );
     less.bowline(&["check", "."]).ends_with(2);
 }
 
@@ -169,7 +173,9 @@ fn crds_schemas_and_completions_are_printed() {
 
 #[test]
 fn a_sensitive_attribute_shows_that_it_differs_and_never_what_it_is() {
-    let place = small(r#"[{"class": "appliance", "name": "web-1", "identifiers": {"dns/fqdn": "web-1.example.com"}, "attributes": {"password": "canary-found-9321"}}]"#);
+    let place = small(
+        r#"[{"class": "appliance", "name": "web-1", "identifiers": {"dns/fqdn": "web-1.example.com"}, "attributes": {"password": "canary-found-9321"}}]"#,
+    );
     place.write("class.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: appliance}\nspec:\n  extends: server\n  attributes: {type: object, properties: {password: {x-bowline: {sensitive: true, onDrift: Enforce}}}}\n");
     place.write("items.yaml", &ITEM.replace("class: server", "class: appliance").replace("memory: 16Gi", "password: canary-declared-4711"));
     place.commit_all("The estate");

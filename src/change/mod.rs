@@ -17,6 +17,8 @@ pub mod group;
 pub mod markdown;
 pub mod risk;
 
+use std::cmp::Reverse;
+
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 
@@ -120,7 +122,8 @@ fn needs_slot(draft: &Draft) -> bool {
 }
 
 fn draft<'a>(estate: &Estate, group: Group<'a>, graph: &ServiceGraph) -> Draft<'a> {
-    let impacts = if group.action == OnDrift::Enforce { graph.effects_of(&group.items) } else { Vec::new() };
+    let mut impacts = if group.action == OnDrift::Enforce { graph.effects_of(&group.items) } else { Vec::new() };
+    impacts.sort_by(|a, b| (Reverse(a.effect.effect), a.path.len(), &a.effect.name).cmp(&(Reverse(b.effect.effect), b.path.len(), &b.effect.name)));
     let done = actions::carry_out(estate, &group);
     let kind = change_type(&group);
     let risk = risk::rate(estate, &group, &impacts);

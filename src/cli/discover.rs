@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bowline::api::{Text, Value};
+use bowline::api::{Table, Text, Value};
 use bowline::change::markdown;
 use bowline::discovery::{Answer, Observation, Target};
+use bowline::estate::Classes;
+use bowline::estate::class::AttributeRules;
 use bowline::plan::SourceReport;
 use clap::Args;
 use serde_json::json;
@@ -32,7 +34,8 @@ pub struct Arguments {
 
 /// Asks the sources and prints their answers.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
-    let session = Session::open_with(options, &arguments.estate, &arguments.source).await?;
+    let mut session = Session::open_with(options, &arguments.estate, &arguments.source).await?;
+    mask(&session.estate.classes, &mut session.discovered.answers);
     let answers = &session.discovered.answers;
     let value: Vec<_> = answers.iter().map(answer_json).collect();
     let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Discovery", "estate": session.estate.name, "at": session.now, "sources": value});
@@ -40,7 +43,37 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
-/// Sensitive attributes never leave in the clear.
+/// Sensitive attributes never leave in the clear. Of a class that is not known nothing is known to be harmless, but its
+/// attributes are what the source was asked for, so they are shown.
+fn mask(classes: &Classes, answers: &mut [Answer]) {
+    for item in answers.iter_mut().flat_map(|answer| &mut answer.items) {
+        if let Some(class) = classes.get(&item.class) {
+            item.attributes = masked(&class.rules, &item.attributes);
+        }
+    }
+}
+
+fn masked(rules: &AttributeRules, values: &Table<Value>) -> Table<Value> {
+    let value = |(name, value): (&Text, &Value)| {
+        let value = match (rules.fields.get(name), value) {
+            (Some(rules), _) if rules.rule.sensitive => Value::from("(sensitive)"),
+            (Some(rules), Value::Map(parts)) => Value::Map(masked(rules, parts)),
+            (Some(AttributeRules { each: Some(each), .. }), Value::List(list)) => list.iter().map(|value| masked_element(each, value)).collect(),
+            (_, value) => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    values.iter().map(value).collect()
+}
+
+fn masked_element(each: &AttributeRules, value: &Value) -> Value {
+    match value {
+        _ if each.rule.sensitive => Value::from("(sensitive)"),
+        Value::Map(parts) => Value::Map(masked(each, parts)),
+        other => other.clone(),
+    }
+}
+
 fn answer_json(answer: &Answer) -> serde_json::Value {
     json!({
         "name": answer.source, "complete": answer.complete, "error": answer.error, "at": answer.at, "evidence": answer.evidence,

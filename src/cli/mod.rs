@@ -94,7 +94,11 @@ pub fn run() -> ExitCode {
         }
     };
     let options = arguments.options;
-    options.start_log();
+    let credentials = match session::credentials(&options) {
+        Ok(credentials) => credentials,
+        Err(failure) => return report(&failure),
+    };
+    options.start_log(credentials.redactor());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(anyhow::Error::from(error).context("cannot start"))),

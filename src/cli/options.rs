@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use bowline::credentials::Redactor;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +20,7 @@ pub struct Options {
     pub output: Format,
 
     /// The operator's file of credentials: where each named one comes from and to which hosts it may be sent
-    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CREDENTIALS")]
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CREDENTIALS", hide_env_values = true)]
     pub credentials: Option<PathBuf>,
 
     /// A folder outside the estate's root that its sources may read; may be repeated
@@ -30,7 +32,7 @@ pub struct Options {
     pub allow_net: Vec<String>,
 
     /// Where first seen, last seen and counts are kept [default: $XDG_STATE_HOME/bowline]
-    #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_STATE")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,
 
     /// Plan as of this instant instead of now, for example 2026-12-24T18:00:00Z
@@ -57,16 +59,21 @@ pub enum Format {
 }
 
 impl Options {
-    /// Starts the log, on standard error.
-    pub fn start_log(&self) {
+    /// Starts the log, on standard error. No credential's value reaches it, whoever logs.
+    pub fn start_log(&self, redactor: Redactor) {
+        let redactor = Arc::new(redactor);
         let level = match self.verbose {
             0 => "warn",
             1 => "bowline=info",
             _ => "bowline=debug",
         };
         let filter = EnvFilter::try_from_env("BOWLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let _ =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour(&std::io::stderr())).with_target(false).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(move || redactor.writer(std::io::stderr()))
+            .with_ansi(colour(&std::io::stderr()))
+            .with_target(false)
+            .try_init();
     }
 
     /// Writes `value` as JSON or YAML; for the other formats, what `text` makes, with colour allowed or not.

@@ -210,11 +210,7 @@ pub fn access(options: &Options) -> Result<Access, Failure> {
 /// The operator's credentials; none where no file is given.
 pub fn credentials(options: &Options) -> Result<Credentials, Failure> {
     let Some(path) = &options.credentials else { return Ok(Credentials::default()) };
-    let credentials = Credentials::load(path)?;
-    for warning in credentials.warnings() {
-        eprintln!("warning: {warning}");
-    }
-    Ok(credentials)
+    Ok(Credentials::load(path)?)
 }
 
 /// Whether an argument is a git address and not a folder.
@@ -260,7 +256,9 @@ pub async fn load_committed(options: &Options, argument: &EstateArgument) -> Res
 }
 
 async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
-    let (credentials, access, cache) = (credentials(options)?, access(options)?, options.state_folder().join("git"));
+    let credentials = credentials(options)?;
+    credentials.warnings().iter().cloned().chain(credentials.problems().map(ToString::to_string)).for_each(|warning| eprintln!("warning: {warning}"));
+    let (access, cache) = (access(options)?, options.state_folder().join("git"));
     let Within { branch, path, credential } = argument.within.clone();
     let url = argument.estate.clone();
     blocking(move || {

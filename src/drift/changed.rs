@@ -1,7 +1,7 @@
 //! `Changed`: an attribute is not as declared.
 
-use super::compare::{canonical, rules_along};
 use super::compare::Difference;
+use super::compare::{canonical, rules_along};
 use super::context::{Context, Item, is_descriptive};
 use super::{Finding, FindingKind, Severity};
 use crate::api::Value;

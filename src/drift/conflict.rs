@@ -8,7 +8,7 @@ use crate::api::{Text, Value};
 use crate::identity::Sighting;
 
 /// The finding of one disagreement. What was found is a map from source to value.
-pub(super) fn finding(context: &Context, item: &Item, path: &str, declared: &Value, said: &[(Sighting, Value)]) -> Option<Finding> {
+pub(super) fn finding(context: &Context, item: &Item, path: &str, declared: &Value, said: &[(Sighting, Value)]) -> Finding {
     let attribute = path.strip_prefix("attributes.").unwrap_or(path);
     let rules = context.class_of(item).map(|class| rules_along(&class.rules, attribute)).unwrap_or_default();
     let sensitive = is_sensitive(&rules);
@@ -18,7 +18,7 @@ pub(super) fn finding(context: &Context, item: &Item, path: &str, declared: &Val
     let tell = |value: &Value| if sensitive { Value::from(SENSITIVE) } else { value.clone() };
     let told: Vec<String> = seen.iter().map(|((source, _), value)| format!("{} says {}", source.answer.source, short(&tell(value)))).collect();
     let priority = seen.first().map(|((source, _), _)| source.priority).unwrap_or_default();
-    Some(Finding {
+    Finding {
         fingerprint: fingerprint(FindingKind::Conflict, item, path, &rules, attribute, &values),
         declared: tell(declared),
         discovered: Value::Map(seen.iter().map(|((source, _), value)| (source.answer.source.clone(), tell(value))).collect()),
@@ -30,5 +30,5 @@ pub(super) fn finding(context: &Context, item: &Item, path: &str, declared: &Val
         remedy: format!("Say which source is right: a rule under `truth` of class {}, or a higher priority for one of them.", item.spec.class),
         evidence: seen.iter().map(|((source, observation), _)| source.evidence(observation)).collect(),
         ..context.about_item(FindingKind::Conflict, item, Some(path), path)
-    })
+    }
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::compare::rules_along;
 use super::{Finding, FindingKind, Severity};
-use crate::api::{ConfigurationItemSpec, Lifecycle, OnDrift, Table, Text, Value};
+use crate::api::{ConfigurationItemSpec, Lifecycle, OnDrift, Selector, Table, Text, Value};
 use crate::discovery::{Answer, Discovered, Observation};
 use crate::estate::class::AttributeRules;
 use crate::estate::select::{Matcher, Subject};
@@ -182,7 +182,7 @@ impl<'a> Source<'a> {
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
             fresh_from: now.checked_sub(SignedDuration::from_secs(stale_after)).unwrap_or(Timestamp::MIN),
-            scope: spec.map(|spec| Matcher::new(&spec.scope)).unwrap_or_else(|| Matcher::new(&crate::api::Selector::default())),
+            scope: spec.map_or_else(|| Matcher::new(&Selector::default()), |spec| Matcher::new(&spec.scope)),
         }
     }
 
@@ -247,6 +247,6 @@ pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [most @ .., last] if names.len() <= SHOWN => format!("{} and {last}", most.join(", ")),
-        [first @ ..] => format!("{} and {} more", first.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "), names.len() - SHOWN),
+        first => format!("{} and {} more", first.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "), names.len() - SHOWN),
     }
 }

@@ -126,7 +126,9 @@ impl<'s> Several<'s, '_> {
         };
         let facts: Vec<Fact> = self.matches.iter().filter_map(of_match).collect();
         let of_sources = facts.chunk_by(|one, other| one.sighting.answer == other.sighting.answer);
-        of_sources.filter_map(|of_source| of_source.first().filter(|first| of_source.iter().all(|fact| agree(rules, first.value, fact.value))).copied()).collect()
+        of_sources
+            .filter_map(|of_source| of_source.first().filter(|first| of_source.iter().all(|fact| agree(rules, first.value, fact.value))).copied())
+            .collect()
     }
 
     fn said(&self, rules: &AttributeRules, path: &str) -> Said<'s> {

@@ -32,17 +32,16 @@ fn hold(context: &Context, source: &Source, absent: &[usize]) -> Option<Held> {
     if !answer.complete || history.confirmed.get(&answer.source) == Some(&items) {
         return None;
     }
-    let (expected, vanished, least, from_history) = match history.sources.get(&answer.source) {
-        Some(known) => (known.items, known.items.saturating_sub(items), 1, true),
-        None => {
-            if (absent.len() as u64) < WITHOUT_HISTORY {
-                return None;
-            }
-            let covered = |place: &&usize| context.estate.items.get(**place).is_some_and(|item| context.covers(source, item));
-            let missing = absent.iter().filter(covered).count() as u64;
-            let expected = context.estate.items.iter().filter(|item| is_expected(item) && context.covers(source, item)).count() as u64;
-            (expected, missing, WITHOUT_HISTORY, false)
+    let (expected, vanished, least, from_history) = if let Some(known) = history.sources.get(&answer.source) {
+        (known.items, known.items.saturating_sub(items), 1, true)
+    } else {
+        if (absent.len() as u64) < WITHOUT_HISTORY {
+            return None;
         }
+        let covered = |place: &&usize| context.estate.items.get(**place).is_some_and(|item| context.covers(source, item));
+        let missing = absent.iter().filter(covered).count() as u64;
+        let expected = context.estate.items.iter().filter(|item| is_expected(item) && context.covers(source, item)).count() as u64;
+        (expected, missing, WITHOUT_HISTORY, false)
     };
     let safety = &context.estate.spec.safety;
     let enough = vanished >= least.max(u64::from(safety.minimum_findings));

@@ -58,7 +58,7 @@ pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation,
 fn of_item(context: &Context, place: usize, item: &Item) -> Vec<Finding> {
     let contradictions = facts::contradictions(context, place, item).into_iter().filter_map(|contradiction| match contradiction {
         Contradiction::Differs { difference, sighting, rule } => changed::finding(context, item, difference, sighting, &rule),
-        Contradiction::Conflict { path, declared, said } => conflict::finding(context, item, &path, &declared, &said),
+        Contradiction::Conflict { path, declared, said } => Some(conflict::finding(context, item, &path, &declared, &said)),
     });
     let mut findings: Vec<Finding> = contradictions.collect();
     findings.extend(relation::of_item(context, place, item));

@@ -47,7 +47,8 @@ fn finding(context: &Context, item: &Item, kind: &Text, seen: &[(&Source, &Obser
     }
     let (source, observation) = **speaking.iter().find(|(source, _)| source.priority == best)?;
     let (declared, found): (Vec<&str>, Vec<&str>) = (declared.into_iter().collect(), trusted.iter().map(String::as_str).collect());
-    let parts: Vec<&str> = [FindingKind::Relation.name(), &item.name, &path].into_iter().chain(declared.iter().copied()).chain([""]).chain(found.iter().copied()).collect();
+    let parts: Vec<&str> =
+        [FindingKind::Relation.name(), &item.name, &path].into_iter().chain(declared.iter().copied()).chain([""]).chain(found.iter().copied()).collect();
     Some(Finding {
         fingerprint: Finding::digest(&parts),
         declared: one_or_list(&declared),

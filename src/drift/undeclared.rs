@@ -23,7 +23,7 @@ fn finding(context: &Context, sightings: &[Sighting]) -> Option<Finding> {
     seen.sort_by_key(|(source, _)| std::cmp::Reverse(source.priority));
     let (source, first) = *seen.first()?;
     let name = seen.iter().map(|(_, one)| &one.name).find(|name| !name.is_empty()).unwrap_or(&first.key);
-    let class = most_special_class(context, &seen);
+    let class = most_special_class(context, &seen)?;
     let identifiers = identifiers(context, class, &seen);
     let mut parts = vec![FindingKind::Undeclared.name(), &**name, &**class];
     parts.extend(identifiers.iter().flat_map(|(name, value)| [&**name, &**value]));
@@ -60,14 +60,12 @@ fn may_be_declared(context: &Context, seen: &[(&Source, &Observation)]) -> bool 
 }
 
 /// The class that says most: of a server and a virtual machine, the virtual machine.
-fn most_special_class<'a>(context: &Context, seen: &[(&Source, &'a Observation)]) -> &'a Text {
+fn most_special_class<'a>(context: &Context, seen: &[(&Source, &'a Observation)]) -> Option<&'a Text> {
     let depth = |class: &Text| context.estate.classes.get(class).map_or(0, |class| class.lineage.len());
     let classes = seen.iter().map(|(_, one)| &one.class);
     let deepest = classes.clone().map(depth).max().unwrap_or_default();
     let mut classes = classes.filter(|class| depth(class) == deepest);
-    // There is at least one sighting.
-    static NONE: std::sync::LazyLock<Text> = std::sync::LazyLock::new(|| "".into());
-    classes.next().unwrap_or(&NONE)
+    classes.next()
 }
 
 /// Identifiers that identify, of all sightings; of one that differs, the best source's.
@@ -84,6 +82,12 @@ fn as_declared(context: &Context, class: &Text, identifiers: &Table<Text>, seen:
     let relations = seen.iter().map(|(_, one)| relation::known(context, one)).find(|relations| !relations.is_absent()).unwrap_or_default();
     let owner = seen.iter().find_map(|(_, one)| one.owner.clone()).map_or(Value::Null, Value::from);
     let identifiers = Value::Map(identifiers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect());
-    let fields = [("class", Value::from(class.clone())), ("owner", owner), ("identifiers", identifiers), ("attributes", Value::Map(attributes)), ("relations", relations)];
+    let fields = [
+        ("class", Value::from(class.clone())),
+        ("owner", owner),
+        ("identifiers", identifiers),
+        ("attributes", Value::Map(attributes)),
+        ("relations", relations),
+    ];
     Value::Map(fields.into_iter().filter(|(_, value)| !value.is_absent()).collect())
 }

@@ -87,7 +87,8 @@ impl Groups<'_> {
 
     /// Whether any two of two groups are two things by any rule: joined by one rule, they would be parted by another.
     fn differ(&self, one: usize, other: usize) -> bool {
-        let observations = |group: usize| self.members.get(group).into_iter().flatten().filter_map(|place| self.seen.get(*place)).map(|(_, observation)| *observation);
+        let observations =
+            |group: usize| self.members.get(group).into_iter().flatten().filter_map(|place| self.seen.get(*place)).map(|(_, observation)| *observation);
         let pairs = observations(one).flat_map(|one| observations(other).map(move |other| (one, other)));
         pairs.take(PAIRS).any(|(one, other)| {
             let Some(class) = self.rules.special(&one.class, &other.class) else { return true };

@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr};
 /// An address with its length and zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Address<'a> {
-    address: IpAddr,
+    number: IpAddr,
     length: u8,
     zone: &'a str,
 }
@@ -26,8 +26,8 @@ pub(crate) fn parse(text: &str) -> Option<Address<'_>> {
     let mapped = written.is_ipv6() && address.is_ipv4();
     // A prefix that reaches beyond the mapped part is one of IPv6.
     match (mapped, length.checked_sub(96)) {
-        (true, Some(length)) => Some(Address { address, length, zone }),
-        _ => Some(Address { address: written, length, zone }),
+        (true, Some(length)) => Some(Address { number: address, length, zone }),
+        _ => Some(Address { number: written, length, zone }),
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn equal(a: &str, b: &str) -> bool {
 
 /// The normal form: IPv6 as in RFC 5952, the length only where it is not the longest.
 pub(crate) fn write(text: &str, out: &mut String) {
-    let Some(Address { address, length, zone }) = parse(text) else { return out.push_str(text.trim()) };
+    let Some(Address { number: address, length, zone }) = parse(text) else { return out.push_str(text.trim()) };
     out.push_str(&address.to_string());
     if !zone.is_empty() {
         out.push('%');

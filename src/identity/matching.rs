@@ -78,7 +78,7 @@ pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules) -> O
         }
     }
     if discovered.answers.len() > 1 && !outcome.unclaimed.is_empty() {
-        by_other_sources(search, &mut outcome);
+        by_other_sources(&search, &mut outcome);
     }
     outcome
 }
@@ -94,14 +94,15 @@ impl Outcome {
 }
 
 /// What is left may be what another source has already tied to an item: the source knows an address that nobody declared.
-fn by_other_sources(search: Search, outcome: &mut Outcome) {
-    let Search { estate, discovered, rules, .. } = search;
+fn by_other_sources(search: &Search, outcome: &mut Outcome) {
+    let Search { estate, discovered, rules, .. } = *search;
     let salted = |observation: &Observation| {
         let mut keys = Vec::new();
         rules.of(&observation.class).iter().for_each(|rule| search.keys(*rule, observed(estate, observation), &mut keys));
         keys
     };
-    let wanted: HashSet<u64> = outcome.unclaimed.iter().filter_map(|sighting| sighting.find(discovered)).flat_map(|(_, observation)| salted(observation)).collect();
+    let wanted: HashSet<u64> =
+        outcome.unclaimed.iter().filter_map(|sighting| sighting.find(discovered)).flat_map(|(_, observation)| salted(observation)).collect();
     let of_match = |found: &Match| {
         let keys = found.sighting.find(discovered).map(|(_, observation)| salted(observation)).unwrap_or_default();
         keys.into_iter().filter(|key| wanted.contains(key)).map(|key| (key, found.item)).collect::<Vec<_>>()
@@ -114,7 +115,7 @@ fn by_other_sources(search: Search, outcome: &mut Outcome) {
     let mut sightings: Vec<(u32, Sighting)> =
         outcome.matches.iter().filter(|found| items.contains(&found.item)).map(|found| (found.item, found.sighting)).collect();
     sightings.sort_unstable();
-    let search = Search { index: Index::new(entries), also: Some(sightings), ..search };
+    let search = Search { index: Index::new(entries), also: Some(sightings), ..*search };
     let left = std::mem::take(&mut outcome.unclaimed);
     for sighting in left {
         let fate = sighting.find(discovered).map_or(Fate::Unclaimed, |(_, observation)| search.fate_of(observation, Some(sighting.answer)));

@@ -130,7 +130,8 @@ impl Sighting {
 
     /// By source, key and name: an order that does not depend on where an observation stands.
     fn order(self, other: Self, discovered: &Discovered) -> Ordering {
-        let names = |sighting: Self| sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class));
+        let names =
+            |sighting: Self| sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class));
         names(self).cmp(&names(other)).then(self.cmp(&other))
     }
 }
@@ -184,7 +185,9 @@ impl Correlation {
             self.duplicates.extend(repeated.into_iter().map(|sightings| Duplicate { item, sightings }));
             for of_source in of_one.chunk_by_mut(|one, other| one.sighting.answer == other.sighting.answer) {
                 let strongest = of_source.iter().map(|found| found.strength).min().unwrap_or_default();
-                of_source.iter_mut().for_each(|found| found.speaks = found.strength == strongest);
+                for found in of_source {
+                    found.speaks = found.strength == strongest;
+                }
             }
         }
         self.matches = matches;

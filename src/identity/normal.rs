@@ -69,7 +69,9 @@ fn is_uuid(value: &str) -> bool {
 /// Whether the identifier or attribute is only a name or an address: such are given to the next thing when the first is gone.
 pub(super) fn is_reusable(identifier: &str) -> bool {
     let last = identifier.rsplit('/').next().unwrap_or(identifier);
-    Form::of(identifier) == Form::Host || ["dhcp/", "ip/", "netbios/"].iter().any(|start| identifier.starts_with(start)) || matches!(last, "name" | "ip" | "ip-address" | "address" | "ipAddress" | "ipAddresses" | "managementAddress" | "hostName" | "fqdn")
+    Form::of(identifier) == Form::Host
+        || ["dhcp/", "ip/", "netbios/"].iter().any(|start| identifier.starts_with(start))
+        || matches!(last, "name" | "ip" | "ip-address" | "address" | "ipAddress" | "ipAddresses" | "managementAddress" | "hostName" | "fqdn")
 }
 
 /// What vendors, scripts and people leave where an identifier should be. Classes may name more.
@@ -127,7 +129,9 @@ mod tests {
 
     #[test]
     fn placeholders_are_bogus_even_where_no_class_says_so() {
-        for value in ["", " ", "…………", "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "To be filled by O.E.M.", "N/A", "localhost"] {
+        for value in
+            ["", " ", "…………", "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "To be filled by O.E.M.", "N/A", "localhost"]
+        {
             assert!(is_bogus(None, "any/identifier", value), "{value}");
         }
         for value in ["412", "11", "CZ3401KQ11", "none-such.example.com"] {

@@ -222,7 +222,10 @@ pub struct Seen {
 struct Entry<'a>(&'a str, &'a str, i64);
 
 async fn record_items(transaction: &mut Transaction<'_, Sqlite>, estate: &str, answer: &Answer, now: Timestamp) -> Result<(), StoreError> {
-    for batch in answer.items.chunks(BATCH) {
+    // In the order of the table, so that neighbours are written together.
+    let mut items: Vec<_> = answer.items.iter().collect();
+    items.sort_by(|one, other| one.key.cmp(&other.key));
+    for batch in items.chunks(BATCH) {
         let entries: Vec<Entry<'_>> = batch.iter().map(|item| Entry(&item.key, &item.name, item.seen.unwrap_or(now).as_millisecond())).collect();
         let json = serde_json::to_string(&entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         sqlx::query(

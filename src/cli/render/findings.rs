@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bowline::api::{OnDrift, Text, Value};
 use bowline::change::markdown;
-use bowline::drift::Finding;
+use bowline::drift::{Finding, FindingKind};
 use bowline::estate::Estate;
 
 use super::super::options::Style;
@@ -55,7 +55,7 @@ fn render_item(style: Style, item: &str, findings: &[&Finding]) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let hurt = first.services.first().map(|service| format!("  would be {}", effect(style, service.effect))).unwrap_or_default();
     let owner = first.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
-    let about = style.dim(&format!("{}{owner}", first.class));
+    let about = style.dim(format!("{}{owner}", first.class).trim_start_matches(", "));
     if style.markdown {
         let rows: Vec<Vec<String>> = findings.iter().map(|finding| markdown_row(finding)).collect();
         return format!(
@@ -93,11 +93,13 @@ fn line(style: Style, finding: &Finding, widths: Widths) -> String {
     let what = format!("{:<1$}", what(finding), widths.what);
     let mut text = format!("    {} {what}", style.paint(code, sign(finding.kind)));
     if widths.declared + widths.found > 0 {
+        let (declared, found) = (declared(finding), found(finding));
+        let arrow = if declared.is_empty() || found.is_empty() { " " } else { "→" };
         text.push_str(&format!(
             "  {} {} {}",
-            style.paint("32", &format!("{:>1$}", declared(finding), widths.declared)),
-            style.dim("→"),
-            style.paint(code, &format!("{:<1$}", found(finding), widths.found))
+            style.paint("32", &format!("{declared:>0$}", widths.declared)),
+            style.dim(arrow),
+            style.paint(code, &format!("{found:<0$}", widths.found))
         ));
     }
     let mut facts: Vec<String> = Vec::new();
@@ -110,7 +112,7 @@ fn line(style: Style, finding: &Finding, widths: Widths) -> String {
         OnDrift::Enforce => text.push_str(&format!("  {}", style.paint("35", "enforce"))),
     }
     // What has no two sides is told in words.
-    if finding.declared.is_absent() || finding.discovered.is_absent() || finding.discovered.as_map().is_some() {
+    if finding.kind != FindingKind::Changed {
         text.push_str(&format!("\n      {}", style.dim(&markdown::one_line(&finding.message))));
     }
     format!("{}\n", text.trim_end())
@@ -125,7 +127,7 @@ fn what(finding: &Finding) -> String {
     let kind = finding.kind.name();
     match finding.path.as_deref() {
         Some(path) => match finding.kind {
-            bowline::drift::FindingKind::Changed => path.strip_prefix("attributes.").unwrap_or(path).to_owned(),
+            FindingKind::Changed => path.strip_prefix("attributes.").unwrap_or(path).to_owned(),
             _ => format!("{kind} {path}"),
         },
         None => kind.to_owned(),
@@ -137,7 +139,10 @@ fn declared(finding: &Finding) -> String {
 }
 
 fn found(finding: &Finding) -> String {
-    short(&finding.discovered)
+    match finding.kind {
+        FindingKind::Missing => "absent".to_owned(),
+        _ => short(&finding.discovered),
+    }
 }
 
 /// A value in one short line. A whole item is told by its message instead.

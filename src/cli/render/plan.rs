@@ -122,8 +122,16 @@ pub fn markdown_on_terminal(style: Style, title: &str, body: &str) -> String {
     if style.markdown {
         return text;
     }
+    let text = without_maps(&text);
     let skin = if style.colour { termimad::MadSkin::default() } else { termimad::MadSkin::no_style() };
     format!("{}", skin.text(&readable(&text), Some(style.width.min(110))))
+}
+
+/// A map is drawn by the forge; on a terminal its source would only be in the way of the table above it.
+fn without_maps(text: &str) -> String {
+    let mut parts = text.split("```mermaid\n");
+    let before = parts.next().unwrap_or_default().to_owned();
+    parts.fold(before, |text, part| text + part.split_once("```\n").map_or("", |(_, after)| after))
 }
 
 /// What is markup for a forge only, taken out: entities and escapes, which the terminal's renderer does not know.

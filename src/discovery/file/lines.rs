@@ -85,7 +85,10 @@ fn fill(file: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 fn parse(text: &[u8], cut: bool) -> Result<Node<'_>, String> {
-    serde_json::from_slice(text.trim_ascii()).map_err(|error| {
+    let text = text.trim_ascii();
+    // Text that is known to be UTF-8 as a whole is read faster than text that is checked a value at a time.
+    let node = std::str::from_utf8(text).map_or_else(|_| serde_json::from_slice(text), serde_json::from_str);
+    node.map_err(|error| {
         if cut && error.is_eof() {
             return "the file is cut short here".to_owned();
         }

@@ -76,9 +76,13 @@ impl<'a> How<'a> {
         self.compare == Some(Compare::Never)
     }
 
-    /// Whether the value says nothing here: absent, or an address that is none.
+    /// Whether the value says nothing here: absent, an address that is none, or a list of nothing else.
     fn says_nothing(self, value: &Value) -> bool {
-        value.is_absent() || (self.compare == Some(Compare::Ip) && value.as_str().is_some_and(|text| ip::parse(text).is_none()))
+        match value {
+            Value::Text(text) if self.compare == Some(Compare::Ip) => ip::parse(text).is_none(),
+            Value::List(list) => list.iter().all(|value| self.element().says_nothing(value)),
+            other => other.is_absent(),
+        }
     }
 }
 
@@ -98,7 +102,7 @@ pub fn says_nothing(rules: &AttributeRules, value: &Value) -> bool {
 }
 
 fn same(how: How, declared: &Value, found: &Value) -> bool {
-    if how.never() || declared.is_absent() {
+    if how.never() || is_empty(declared) {
         return true;
     }
     if let (Value::Text(one), Value::Text(other)) = (declared, found)
@@ -119,6 +123,11 @@ fn same(how: How, declared: &Value, found: &Value) -> bool {
         (one, Value::List(other)) if how.is_set() => list::equal(how, std::slice::from_ref(one), other),
         (one, other) => same_scalar(how.compare, one, other),
     }
+}
+
+/// Whether nothing is declared: absent, or a list of nothing else.
+fn is_empty(value: &Value) -> bool {
+    value.is_absent() || value.as_list().is_some_and(|list| list.iter().all(is_empty))
 }
 
 fn same_scalar(compare: Option<Compare>, one: &Value, other: &Value) -> bool {
@@ -267,13 +276,12 @@ fn write_text(compare: Option<Compare>, value: &Value, text: &str, out: &mut Str
         Some(Compare::Ip) => ip::write(text, out),
         Some(Compare::HostName) => host_name::write(text, out),
         Some(Compare::CaseInsensitive) => text::write(text, out),
-        Some(Compare::Text) => out.push_str(text),
         Some(Compare::Never) => {}
         None if matches!(value, Value::Number(_)) => number::write(text, out),
         None if matches!(value, Value::Text(_)) => {
             let _ = write!(out, "{text:?}");
         }
-        None => out.push_str(text),
+        Some(Compare::Text) | None => out.push_str(text),
     }
 }
 

@@ -74,7 +74,7 @@ fn read_exponent(rest: &str) -> Option<(i64, &str)> {
         return Some((0, rest));
     }
     let (figures, rest) = unsigned.split_at(length);
-    let power: i64 = i32::from_str_radix(figures, 10).ok()?.into();
+    let power: i64 = figures.parse::<i32>().ok()?.into();
     Some((if after.starts_with('-') { -power } else { power }, rest))
 }
 

@@ -114,12 +114,11 @@ pub(super) fn equal(a: &str, b: &str) -> bool {
 pub(super) fn write(text: &str, out: &mut String) {
     let Some(quantity) = Quantity::parse(text) else { return out.push_str(text.trim()) };
     let sign = if quantity.number.negative { "-" } else { "" };
-    match quantity.normal() {
-        Some((mantissa, exponent)) => out.push_str(&format!("{sign}{mantissa}e{exponent}")),
-        None => {
-            quantity.number.write(out);
-            out.push_str(&format!("*10^{}*2^{}", quantity.unit.ten, quantity.unit.two));
-        }
+    if let Some((mantissa, exponent)) = quantity.normal() {
+        out.push_str(&format!("{sign}{mantissa}e{exponent}"));
+    } else {
+        quantity.number.write(out);
+        out.push_str(&format!("*10^{}*2^{}", quantity.unit.ten, quantity.unit.two));
     }
 }
 

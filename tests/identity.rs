@@ -1,0 +1,316 @@
+//! Identity is never guessed (rule 3): what users of other tools reported.
+
+mod builders;
+
+use bowline::api::Value;
+use bowline::discovery::{Answer, Discovered};
+use bowline::drift::{Finding, FindingKind};
+use bowline::estate::Estate;
+use bowline::identity::correlate;
+use builders::{answer, class, discovered, estate, findings, item, keys, keys_of, seen, source};
+use proptest::prelude::*;
+
+/// The names of the items to which the observations of one source belong.
+fn matched(documents: &[String], observations: &[&str]) -> Vec<String> {
+    let estate = estate(documents);
+    let discovered = discovered(vec![answer("s", observations)]);
+    let correlation = correlate(&estate, &discovered);
+    let name = |found: &bowline::identity::Match| format!("{} is {}", found.sighting.find(&discovered).unwrap().1.key, estate.items[found.item as usize].name);
+    correlation.matches().iter().map(name).collect()
+}
+
+// netbox-sync#111, #470: one UUID or MAC on cloned machines; one record flips between two machines, silently.
+#[test]
+fn clones_that_share_an_identifier_are_told_and_only_what_they_agree_on_is_compared() {
+    let documents = [item("db", "identifiers: {bios/uuid: u-1}, attributes: {cpus: 4, memory: 16Gi}"), source("s", "")];
+    let original = "key: vm-1, name: db, identifiers: {bios/uuid: u-1}, attributes: {cpus: 4, memory: 8Gi}";
+    let clone = "key: vm-2, name: db-clone, identifiers: {bios/uuid: u-1}, attributes: {cpus: 2, memory: 8Gi}";
+    let one = findings(&estate(&documents), &discovered(vec![answer("s", &[original, clone])]));
+    let other = findings(&estate(&documents), &discovered(vec![answer("s", &[clone, original])]));
+    assert_eq!(keys_of(&one), ["changed/db/attributes.memory", "duplicate/db/s"]);
+    assert_eq!(one[1].message, "s reports db several times: db (vm-1) and db-clone (vm-2). What they do not agree on is not compared.");
+    assert_eq!(one[1].discovered, [Value::from("vm-1"), Value::from("vm-2")].into_iter().collect());
+    assert_eq!(one, other, "nothing flips");
+}
+
+#[test]
+fn a_stronger_match_speaks_for_the_item_and_the_weaker_one_is_told() {
+    let documents = [item("db", "identifiers: {bios/uuid: u-1, dns/fqdn: db.example}, attributes: {cpus: 4}"), source("s", "")];
+    let strong = "key: vm-1, name: db, identifiers: {bios/uuid: U-1}, attributes: {cpus: 4}";
+    let weak = "key: vm-2, name: db-old, identifiers: {dns/fqdn: DB.example.}, attributes: {cpus: 2}";
+    assert_eq!(keys(&documents, vec![answer("s", &[weak, strong])]), ["duplicate/db/s"]);
+}
+
+#[test]
+fn clones_that_nobody_declared_are_told_and_not_brought_up_as_one() {
+    let clones = ["key: vm-1, name: a, identifiers: {bios/uuid: u-1}", "key: vm-2, name: b, identifiers: {bios/uuid: u-1}"];
+    let told = findings(&estate(&[source("s", "")]), &discovered(vec![answer("s", &clones)]));
+    assert_eq!(keys_of(&told), ["duplicate/a/s"]);
+}
+
+// netbox-sync#167: a MAC address was matched globally instead of within a cluster.
+#[test]
+fn a_mac_address_identifies_within_its_network_only() {
+    let mac = |network: &str| format!("{{macAddresses: ['00:50:56:ab:cd:ef'], network: {network}}}");
+    let documents = [item("a", &format!("attributes: {}", mac("blue"))), item("b", &format!("attributes: {}", mac("green")))];
+    let observed = |key: &str, network: &str| format!("key: {key}, attributes: {}", mac(network).replace("ab:cd:ef", "AB:CD:EF"));
+    assert_eq!(matched(&documents, &[&observed("k-1", "Green"), &observed("k-2", "red")]), ["k-1 is b"]);
+}
+
+// netbox-sync#215 (asset tag "…………"), glpi ocsinventoryng#273 ("To be filled by O.E.M."), empty, one repeated character, zeros.
+#[test]
+fn bogus_identifiers_identify_nothing() {
+    for bogus in ["…………", "To be filled by O.E.M.", "to be filled by o.e.m.", "", "xxxxxxxx", "00000000", "FFFFFFFFFFFF", "None", "Not Specified"] {
+        let documents = [item("a", &format!("identifiers: {{serial/number: '{bogus}', asset/tag: '{bogus}'}}"))];
+        let found = format!("key: k, identifiers: {{serial/number: '{bogus}', asset/tag: '{bogus}'}}");
+        assert_eq!(matched(&documents, &[&found]), Vec::<String>::new(), "{bogus}");
+    }
+    let ours = class("box", "identification: [{identifiers: [id]}], bogus: {id: [Lab Sample]}");
+    let documents = [ours, item("a", "class: box, identifiers: {id: lab sample}")];
+    assert_eq!(matched(&documents, &["key: k, class: box, identifiers: {id: LAB SAMPLE}"]), Vec::<String>::new());
+}
+
+#[test]
+fn undeclared_strangers_with_the_same_bogus_serial_stay_strangers() {
+    let strangers = ["key: k-1, name: x, identifiers: {serial/number: None}", "key: k-2, name: y, identifiers: {serial/number: None}"];
+    assert_eq!(keys(&[source("s", "")], vec![answer("s", &strangers)]), ["undeclared/x", "undeclared/y"]);
+}
+
+// A second machine with the same serial number overwrote the first.
+#[test]
+fn two_declared_items_of_one_serial_number_are_a_doubt_and_nothing_is_merged() {
+    let documents = [
+        item("a", "identifiers: {serial/number: CZ1}, attributes: {cpus: 1}"),
+        item("b", "identifiers: {serial/number: cz1}, attributes: {cpus: 2}"),
+        source("s", ""),
+    ];
+    let told = findings(&estate(&documents), &discovered(vec![answer("s", &["key: k, name: c, identifiers: {serial/number: CZ1}, attributes: {cpus: 3}"])]));
+    assert_eq!(keys_of(&told), ["ambiguous/c"], "neither changed nor missing nor undeclared");
+    assert_eq!(told[0].declared, [Value::from("a"), Value::from("b")].into_iter().collect());
+    assert_eq!(told[0].message, "c, as s sees it, could be a and b: serial/number fits each of them.");
+}
+
+// A re-used name or DHCP address revived a retired CI.
+#[test]
+fn a_name_or_an_address_does_not_bring_back_what_is_retired() {
+    let retired = [item("web", "lifecycle: Retired, identifiers: {dns/fqdn: web.example, bios/uuid: u-1}"), source("s", "")];
+    let heir = "key: vm-9, name: web, identifiers: {dns/fqdn: web.example}";
+    let told = findings(&estate(&retired), &discovered(vec![answer("s", &[heir])]));
+    assert_eq!(keys_of(&told), ["undeclared/web"]);
+    assert!(told[0].message.contains("a name identifies nothing"), "{}", told[0].message);
+    let itself = "key: vm-1, name: web, identifiers: {bios/uuid: u-1}";
+    assert_eq!(keys(&retired, vec![answer("s", &[itself])]), ["lingering/web"]);
+    let planned = [item("web", "lifecycle: Planned, identifiers: {dns/fqdn: web.example}"), source("s", "")];
+    assert_eq!(keys(&planned, vec![answer("s", &[heir])]), ["lingering/web"]);
+}
+
+#[test]
+fn a_name_identifies_nothing() {
+    let documents = [item("web", "identifiers: {bios/uuid: u-1}")];
+    assert_eq!(matched(&documents, &["key: k, name: web", "key: l, name: web, identifiers: {bios/uuid: u-2}"]), Vec::<String>::new());
+}
+
+// glpi#9741: the serial number was tried before serial number and UUID together.
+#[test]
+fn rules_are_tried_in_their_order() {
+    let documents = [item("a", "identifiers: {serial/number: S-77, bios/uuid: u-1}"), item("b", "identifiers: {serial/number: S-77x, bios/uuid: u-2}")];
+    assert_eq!(matched(&documents, &["key: k, identifiers: {serial/number: S-77, bios/uuid: u-1}"]), ["k is a"]);
+    // The serial number alone would say a; both together say that it is not.
+    assert_eq!(matched(&documents, &["key: k, identifiers: {serial/number: S-77, bios/uuid: u-3}"]), Vec::<String>::new());
+}
+
+// A lower match must be vetoed when a stronger identifier conflicts.
+#[test]
+fn a_stronger_identifier_that_differs_vetoes_a_weaker_match() {
+    let documents = [item("a", "identifiers: {bios/uuid: u-1, dns/fqdn: a.example}"), source("s", "")];
+    assert_eq!(matched(&documents, &["key: k, identifiers: {bios/uuid: u-2, dns/fqdn: a.example}"]), Vec::<String>::new());
+    assert_eq!(matched(&documents, &["key: k, identifiers: {dns/fqdn: a.example}"]), ["k is a"], "one side does not say it: no veto");
+    assert_eq!(matched(&documents, &["key: k, identifiers: {bios/uuid: None, dns/fqdn: a.example}"]), ["k is a"], "bogus is not said");
+    assert_eq!(keys(&documents, vec![answer("s", &["key: k, name: a, identifiers: {bios/uuid: u-2, dns/fqdn: a.example}"])]), ["missing/a", "undeclared/a"]);
+}
+
+// diode-sdk-python#65, diode#370: duplicates because a matcher needed a site or a namespace it was not given.
+#[test]
+fn what_only_one_side_says_to_be_within_a_site_is_a_doubt_and_no_second_record() {
+    let address = class("address", "identification: [{identifiers: [ip/address], within: site}]");
+    let documents = |site: &str| {
+        vec![address.clone(), item("a", &format!("class: address, identifiers: {{ip/address: 10.0.0.1}}, attributes: {{{site}}}")), source("s", "")]
+    };
+    let found = "key: k, name: x, class: address, identifiers: {ip/address: 10.0.0.1}";
+    let told = findings(&estate(&documents("site: basel")), &discovered(vec![answer("s", &[found])]));
+    assert_eq!(keys_of(&told), ["ambiguous/x"]);
+    assert_eq!(told[0].message, "x, as s sees it, may be a: ip/address within site fits, but one of the two does not say its site.");
+    assert_eq!(keys(&documents(""), vec![answer("s", &[found])]), Vec::<String>::new(), "neither side says it: the estate has only one");
+}
+
+// ServiceNow's documents: ties between rules of one priority are decided at random.
+#[test]
+fn a_tie_is_told_and_never_decided() {
+    let documents = [
+        item("a", "attributes: {macAddresses: ['02:00:00:00:00:01'], network: x}"),
+        item("b", "attributes: {macAddresses: ['02:00:00:00:00:02'], network: x}"),
+        source("s", ""),
+    ];
+    let both = "key: k, name: c, attributes: {macAddresses: ['02-00-00-00-00-02', '02-00-00-00-00-01'], network: x}";
+    for _ in 0..3 {
+        assert_eq!(keys(&documents, vec![answer("s", &[both])]), ["ambiguous/c"]);
+    }
+}
+
+// flux2#3316: a rename read as delete and create.
+#[test]
+fn a_rename_is_neither_missing_nor_undeclared() {
+    let documents = [item("old-name", "identifiers: {bios/uuid: u-1}"), source("s", "")];
+    assert_eq!(keys(&documents, vec![answer("s", &["key: vm-1, name: new-name, identifiers: {bios/uuid: u-1}"])]), Vec::<String>::new());
+}
+
+#[test]
+fn things_of_unrelated_classes_are_never_one_and_of_related_ones_the_special_rules_hold() {
+    let documents = [item("a", "identifiers: {bios/uuid: u-1, cloud/instance-id: c-1}")];
+    let of = |class: &str| matched(&documents, &[&format!("key: k, class: {class}, identifiers: {{bios/uuid: u-1}}")]);
+    assert_eq!(of("server"), ["k is a"], "the source names a parent class");
+    assert_eq!(of("network-device"), Vec::<String>::new());
+    assert_eq!(of("nobody-declared-it"), Vec::<String>::new());
+    let documents = [item("a", "class: server, identifiers: {bios/uuid: u-1}")];
+    assert_eq!(matched(&documents, &["key: k, class: virtual-machine, identifiers: {bios/uuid: u-1}"]), ["k is a"]);
+}
+
+#[test]
+fn several_sources_that_find_one_undeclared_thing_give_one_finding_with_what_each_knows() {
+    let documents = [source("s", "priority: 1"), source("t", "priority: 5"), source("u", "mayInsert: false")];
+    let answers = vec![
+        answer("s", &["key: k-1, name: box, class: server, identifiers: {bios/uuid: u-1, serial/number: None}, attributes: {cpus: 4, memory: 1Gi, uptime: 3}"]),
+        answer("t", &["key: k-2, name: box-1, identifiers: {bios/uuid: U-1, dns/fqdn: box.example}, attributes: {memory: 2Gi, adminPassword: hunter2}"]),
+        answer(
+            "u",
+            &[
+                "key: k-3, name: other, identifiers: {dns/fqdn: BOX.example}, attributes: {disk: 9Gi}",
+                "key: k-4, name: alone, identifiers: {dns/fqdn: alone.example}",
+            ],
+        ),
+    ];
+    let told = findings(&estate(&documents), &discovered(answers));
+    assert_eq!(keys_of(&told), ["undeclared/box-1"], "and a source that may not bring up anything does not");
+    let expected: Value =
+        serde_yaml::from_str("{class: virtual-machine, identifiers: {bios/uuid: U-1, dns/fqdn: box.example}, attributes: {cpus: 4, memory: 2Gi, disk: 9Gi}}")
+            .unwrap();
+    assert_eq!(told[0].discovered, expected);
+    assert_eq!(told[0].evidence.iter().map(|place| &**place).collect::<Vec<_>>(), ["t.json: k-2", "s.json: k-1", "u.json: k-3"]);
+}
+
+#[test]
+fn what_another_source_knows_of_an_item_identifies_it_too() {
+    let documents = [item("a", "identifiers: {bios/uuid: u-1}, attributes: {disk: 1Gi}"), source("s", ""), source("t", "")];
+    let answers = vec![
+        answer("s", &["key: k-1, name: a, identifiers: {bios/uuid: u-1, dns/fqdn: a.example}"]),
+        answer("t", &["key: k-2, name: a, identifiers: {dns/fqdn: a.example}, attributes: {disk: 2Gi}"]),
+    ];
+    assert_eq!(keys(&documents, answers), ["changed/a/attributes.disk"]);
+}
+
+#[test]
+fn a_rule_of_truth_decides_then_priority_and_else_it_is_a_conflict() {
+    let documents = |truth: &str, priority: &str| {
+        let box_class = class(
+            "box",
+            &format!("{truth} attributes: {{properties: {{memory: {{x-bowline: {{compare: Quantity}}}}}}}}, identification: [{{identifiers: [id]}}]"),
+        );
+        vec![
+            box_class,
+            item("a", "class: box, identifiers: {id: '7'}, attributes: {memory: 16Gi, os: {name: x, version: '1'}}"),
+            source("s", priority),
+            source("t", ""),
+        ]
+    };
+    let of = |memory: &str, os: &str| format!("key: k, class: box, identifiers: {{id: '7'}}, attributes: {{memory: {memory}, os: {os}}}");
+    let told = |truth: &str, priority: &str, s: &str, t: &str| {
+        let findings =
+            findings(&estate(&documents(truth, priority)), &discovered(vec![answer("s", &[&of(s, "{name: x}")]), answer("t", &[&of(t, "{version: '1'}")])]));
+        findings.iter().map(|finding| format!("{} {}", finding.key, finding.discovered)).collect::<Vec<_>>()
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(told("", "", "8Gi", "4Gi"), [r#"conflict/a/attributes.memory {"s":"8Gi","t":"4Gi"}"#]);
+    assert_eq!(told("", "", "16Gi", "4Gi"), [r#"conflict/a/attributes.memory {"s":"16Gi","t":"4Gi"}"#]);
+    assert_eq!(told("", "", "8Gi", "8192Mi"), ["changed/a/attributes.memory 8Gi"], "they agree by meaning");
+    assert_eq!(told("", "priority: 10", "8Gi", "16Gi"), ["changed/a/attributes.memory 8Gi"]);
+    assert_eq!(told("", "priority: 10", "16Gi", "8Gi"), none, "a disagreement that a rule decides is none");
+    assert_eq!(
+        told("truth: [{sources: [s]}, {attributes: [memory], sources: [nobody, t]}],", "priority: 10", "16Gi", "8Gi"),
+        ["changed/a/attributes.memory 8Gi"]
+    );
+    assert_eq!(told("truth: [{attributes: [memory], sources: [t, s]}],", "", "8Gi", "null"), ["changed/a/attributes.memory 8Gi"], "null never overwrites");
+}
+
+fn scene() -> (Estate, Vec<Answer>) {
+    let documents = [
+        item("a", "identifiers: {bios/uuid: u-1, dns/fqdn: a.example}, attributes: {cpus: 4, memory: 8Gi}"),
+        item("b", "identifiers: {serial/number: S-1}, attributes: {cpus: 4}"),
+        item("c", "identifiers: {serial/number: S-1}"),
+        item("d", "attributes: {macAddresses: ['02:00:00:00:00:0d'], network: x}"),
+        item("e", "identifiers: {dns/fqdn: e.example}, lifecycle: Retired"),
+        source("s", ""),
+        source("t", ""),
+        source("u", "priority: 3"),
+    ];
+    let s = [
+        "key: '1', name: a, identifiers: {bios/uuid: u-1}, attributes: {cpus: 2, memory: 4Gi}",
+        "key: '2', name: a2, identifiers: {bios/uuid: u-1}, attributes: {cpus: 2, memory: 2Gi}",
+        "key: '3', name: x, identifiers: {serial/number: s-1}",
+        "key: '4', name: y, identifiers: {bios/uuid: u-9}, attributes: {disk: 1Gi}",
+    ];
+    let t = [
+        "key: '1', name: a, identifiers: {dns/fqdn: a.example}, attributes: {cpus: 8}",
+        "key: '2', name: y, identifiers: {bios/uuid: U-9, dns/fqdn: y.example}, attributes: {disk: 2Gi}",
+        "key: '3', name: e, identifiers: {dns/fqdn: e.example}",
+    ];
+    let u = [
+        "key: '1', name: q, identifiers: {dns/fqdn: y.example}",
+        "key: '2', name: d, attributes: {macAddresses: [02-00-00-00-00-0D], network: x}",
+        "key: '3', name: d, attributes: {macAddresses: [02-00-00-00-00-0D], network: x}",
+        "key: '4', name: same, identifiers: {bios/uuid: u-8}",
+        "key: '5', name: same, identifiers: {bios/uuid: u-7}",
+    ];
+    (estate(&documents), vec![answer("s", &s), answer("t", &t), answer("u", &u)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn the_order_of_sources_and_of_what_they_say_does_not_matter(
+        sources in Just(vec![0, 1, 2]).prop_shuffle(),
+        orders in prop::collection::vec(Just((0..5).collect::<Vec<usize>>()).prop_shuffle(), 3),
+    ) {
+        let (estate, answers) = scene();
+        let straight = findings(&estate, &discovered(answers.clone()));
+        let turned: Vec<Answer> = sources.iter().map(|source| {
+            let answer = answers[*source].clone();
+            let items = orders[*source].iter().filter_map(|place| answer.items.get(*place).cloned()).collect();
+            Answer { items, ..answer }
+        }).collect();
+        prop_assert_eq!(findings(&estate, &discovered(turned)), straight);
+    }
+}
+
+#[test]
+fn the_scene_that_is_shuffled_has_every_kind_that_identity_decides() {
+    let (estate, answers) = scene();
+    let told = findings(&estate, &Discovered { answers, ..Discovered::default() });
+    assert_eq!(
+        keys_of(&told),
+        ["ambiguous/x", "conflict/a/attributes.cpus", "duplicate/a/s", "duplicate/d/u", "undeclared/e", "undeclared/q", "undeclared/same", &told[7].key],
+        "{told:#?}"
+    );
+    assert!(told[7].key.starts_with("undeclared/same/"), "two things of one name have two keys");
+    let kinds = |kind| told.iter().filter(|finding: &&Finding| finding.kind == kind).count();
+    assert_eq!(kinds(FindingKind::Undeclared), 4);
+}
+
+#[test]
+fn a_value_that_a_crowd_of_items_shares_identifies_none_and_costs_no_time() {
+    let documents: Vec<String> = (0..3000).map(|of| item(&format!("i-{of:04}"), "class: server, identifiers: {cloud/instance-id: shared}")).collect();
+    let estate = estate(&documents);
+    let items = (0..3000).map(|of| seen(&format!("key: k-{of:04}, name: n, class: server, identifiers: {{cloud/instance-id: shared}}"))).collect();
+    let correlation = correlate(&estate, &discovered(vec![Answer { items, ..answer("s", &[]) }]));
+    assert!(correlation.matches().is_empty() && correlation.ambiguities.is_empty());
+    assert_eq!(correlation.undeclared().count(), 3000);
+}
