@@ -4,9 +4,11 @@
 
 use std::fs;
 
-use bowline::api::Value;
+use bowline::api::{Table, Text, Value};
+use bowline::discovery::{Answer, Discovered, Observation};
 use bowline::estate::directory::{self, CollectError, Limits};
 use bowline::estate::{Estate, SourceFile, load};
+use bowline::identity;
 
 const ESTATE: &str = "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: harbour}\nspec: {timeZone: Europe/Zurich}\n";
 
@@ -146,4 +148,24 @@ fn a_mounted_config_map_is_read_through_its_links() {
     symlink("..data/bowline.yaml", folder.path().join("bowline.yaml")).unwrap();
     let collected = directory::collect(folder.path(), &Limits::default()).unwrap();
     assert_eq!(collected.files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["bowline.yaml"]);
+}
+
+// The example's oldest host: a firmware that nobody filled in, and a tag that somebody glued on.
+#[test]
+fn hardware_with_a_bogus_serial_is_found_by_its_asset_tag() {
+    let found = |tag: &str, serial: &str| {
+        let item =
+            "---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: esx-03}\nspec: {class: hypervisor, identifiers: {asset/tag: \"";
+        let estate = estate(&[("bowline.yaml", ESTATE), ("a.yaml", &format!("{item}{tag}\"}}}}\n"))]);
+        assert_eq!(codes(&estate), [""; 0]);
+        let identifiers: Table<Text> = [("asset/tag", tag), ("serial/number", serial)].map(|(name, value)| (name, Text::from(value))).into_iter().collect();
+        let observation = Observation { key: "1".into(), class: "hypervisor".into(), identifiers, ..Observation::default() };
+        let answer = Answer { source: "spreadsheet".into(), items: vec![observation], ..Answer::default() };
+        let correlation = identity::correlate(&estate, &Discovered { answers: vec![answer], ..Discovered::default() });
+        correlation.of(0).len()
+    };
+    assert_eq!(found("HV-3", "To be filled by O.E.M."), 1);
+    for bogus in ["None", "Default string", "Asset-1234567890", "No Asset Tag", "To be filled by O.E.M.", "xxxx", "0000"] {
+        assert_eq!(found(bogus, "To be filled by O.E.M."), 0, "{bogus}");
+    }
 }

@@ -151,7 +151,8 @@ pub enum MaxValidity {
 impl FromStr for MaxValidity {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "PublicTls" { Ok(Self::PublicTls) } else { text.parse().map(Self::Period) }
+        let neither = |_| format!("`{text}` is neither PublicTls nor a duration; write for example PublicTls or 90d");
+        if text == "PublicTls" { Ok(Self::PublicTls) } else { text.parse().map(Self::Period).map_err(neither) }
     }
 }
 

@@ -189,7 +189,7 @@ pub struct Selector {
     /// Classes; an item of a class that extends one of them matches too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<Text>,
-    /// Services that the item is part of, directly or through another item or group.
+    /// Services that the item is part of, directly or through other items, groups or services.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Text>,
     /// Owners.

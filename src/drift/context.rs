@@ -12,7 +12,7 @@ use crate::api::{ConfigurationItemSpec, Lifecycle, OnDrift, Selector, Table, Tex
 use crate::discovery::{Answer, Discovered, Observation};
 use crate::estate::class::AttributeRules;
 use crate::estate::select::{Matcher, Subject};
-use crate::estate::{Class, Declared, Estate};
+use crate::estate::{Class, Declared, Estate, Mentions};
 use crate::identity::{Correlation, Match, Sighting, normal_form};
 use crate::impact::ServiceGraph;
 
@@ -33,6 +33,8 @@ pub(super) struct Context<'a> {
     unasked: Vec<Matcher>,
     graph: Option<ServiceGraph>,
     by_identifier: OnceLock<ByIdentifier<'a>>,
+    /// What the documents that could not be read speak of.
+    pub(super) unread: Mentions<'a>,
 }
 
 type ByIdentifier<'a> = HashMap<(&'a str, Cow<'a, str>), Option<usize>>;
@@ -55,7 +57,7 @@ impl<'a> Context<'a> {
         let unasked: Vec<Matcher> = unasked.map(|source| Matcher::new(&source.spec.scope)).collect();
         let needs_services = sources.iter().map(|source| &source.scope).chain(&unasked).any(Matcher::needs_services);
         let graph = needs_services.then(|| ServiceGraph::new(estate));
-        Self { estate, discovered, correlation, sources, unasked, graph, by_identifier: OnceLock::new() }
+        Self { estate, discovered, correlation, sources, unasked, graph, by_identifier: OnceLock::new(), unread: Mentions::new(estate) }
     }
 
     /// Whether the scope of this source covers the item.

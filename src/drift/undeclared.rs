@@ -55,7 +55,7 @@ fn finding(context: &Context, sightings: &[Sighting]) -> Option<Finding> {
 fn may_be_declared(context: &Context, seen: &[(&Source, &Observation)]) -> bool {
     seen.iter().any(|(_, one)| {
         let values = one.identifiers.iter().map(|(_, value)| &**value);
-        values.chain([&*one.name, &*one.key]).any(|word| context.estate.unreadable_mentions(word))
+        values.chain([&*one.name, &*one.key]).any(|word| context.unread.of(word))
     })
 }
 

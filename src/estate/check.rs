@@ -1,11 +1,12 @@
 //! What is wrong with an estate: every problem at once, each with its place and what to do.
 //!
 //! `schema` puts JSON Schema's findings into words, `document` looks at one document alone, `across` at all of them
-//! together. They say *which* value is wrong; its place is looked up here, by reading again the few documents that have
+//! together; `private` finds the diagnostics whose lines nobody may be shown. They say *which* value is wrong; its place is looked up here, by reading again the few documents that have
 //! problems, so that the many that have none keep no tree in memory.
 
 pub(crate) mod across;
 pub(crate) mod document;
+pub(crate) mod private;
 pub(crate) mod schema;
 
 use std::borrow::Cow;

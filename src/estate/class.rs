@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::{Declared, Origin};
-use crate::api::ci_class::{AttributeRule, IdentificationRule, TruthRule};
+use crate::api::ci_class::{AttributeRule, Compare, IdentificationRule, TruthRule};
 use crate::api::{CIClassSpec, Document, OnDrift, Table, Text, Value, intern};
 
 /// All classes, by name.
@@ -48,6 +48,9 @@ pub struct AttributeRules {
     pub fields: Table<AttributeRules>,
     /// The rules of each value, if it is a list of maps or lists.
     pub each: Option<Box<AttributeRules>>,
+    /// Whether its rule has an error: then it counts as sensitive and is never compared, so that nothing leaks and
+    /// nothing is concluded until the rule is mended.
+    pub closed: bool,
 }
 
 /// What is wrong with a declared class.
@@ -210,7 +213,11 @@ impl AttributeRules {
         for (key, value) in keys {
             let below = format!("{path}.{key}");
             match &**key {
-                RULE => rules.rule = rule(value, &below, tell),
+                RULE => {
+                    let (rule, wrong) = rule(value, &below, tell);
+                    rules.rule = rule;
+                    rules.closed |= wrong;
+                }
                 "properties" => {
                     let fields = value.as_map().into_iter().flatten();
                     rules.fields = fields.map(|(name, schema)| (name.clone(), Self::compile(schema, &format!("{below}.{name}"), tell))).collect();
@@ -220,9 +227,14 @@ impl AttributeRules {
                 _ if speaks_of_rules(value) => {
                     let hint = Some("say it under `properties` or `items`, beside the attribute".to_owned());
                     tell(below, "unknown-field", format!("`{RULE}` is not read inside `{key}`"), hint);
+                    rules.closed = true;
                 }
                 _ => (),
             }
+        }
+        if rules.closed {
+            rules.rule.compare = Some(Compare::Never);
+            rules.rule.sensitive = true;
         }
         rules
     }
@@ -237,14 +249,15 @@ fn speaks_of_rules(value: &Value) -> bool {
     }
 }
 
-/// Reads one `x-bowline`, part by part, so that one that is wrong does not hide the others.
-fn rule(written: &Value, path: &str, tell: Tell) -> AttributeRule {
+/// Reads one `x-bowline`, part by part, so that one that is wrong does not hide the others, and whether any is.
+fn rule(written: &Value, path: &str, tell: Tell) -> (AttributeRule, bool) {
     const KNOWN: [&str; 5] = ["compare", "list", "onDrift", "descriptive", "sensitive"];
     let mut rule = AttributeRule::default();
     let Some(parts) = written.as_map() else {
         tell(path.to_owned(), "wrong-type", format!("`{RULE}` must be a map, found a {}", written.kind()), None);
-        return rule;
+        return (rule, true);
     };
+    let mut any = false;
     for (key, value) in parts {
         let below = format!("{path}.{key}");
         let wrong = match &**key {
@@ -256,12 +269,14 @@ fn rule(written: &Value, path: &str, tell: Tell) -> AttributeRule {
             _ => {
                 let hint = super::check::did_you_mean(key, KNOWN).or_else(|| Some(format!("known: {}", KNOWN.join(", "))));
                 tell(below, "unknown-field", format!("`{key}` is not known in `{RULE}`"), hint);
+                any = true;
                 continue;
             }
         };
         if !wrong {
             continue;
         }
+        any = true;
         let known = match &**key {
             "compare" => "Quantity, Number, Version, Mac, Ip, HostName, CaseInsensitive, Text, Never",
             "list" => "Ordered, Set",
@@ -271,7 +286,7 @@ fn rule(written: &Value, path: &str, tell: Tell) -> AttributeRule {
         let hint = value.as_str().and_then(|written| super::check::did_you_mean(written, known.split(", ")));
         tell(below, "wrong-type", format!("`{key}` cannot be `{value}`; it is one of {known}"), hint);
     }
-    rule
+    (rule, any)
 }
 
 /// Reads a part of a rule into its place; true where that cannot be done.
@@ -314,7 +329,7 @@ fn join(first: &Table<Vec<Text>>, second: &Table<Vec<Text>>) -> Table<Vec<Text>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ci_class::{Compare, ListOrder};
+    use crate::api::ci_class::ListOrder;
 
     fn declared(yaml: &str) -> Vec<Declared<CIClassSpec>> {
         serde_yaml::Deserializer::from_str(yaml)
@@ -351,7 +366,7 @@ mod tests {
         assert!(classes.is_a("appliance", "server"));
         assert_eq!(class.rules.fields.get("memory").unwrap().rule.compare, Some(Compare::Quantity));
         assert_eq!(class.rules.fields.get("os").unwrap().fields.get("version").unwrap().rule.compare, Some(Compare::Version));
-        assert_eq!(class.identification, classes.get("server").unwrap().identification);
+        assert_eq!(class.identification, classes.get("virtual-machine").unwrap().identification);
         assert!(class.is_bogus("serial/number", "zero") && class.is_bogus("serial/number", "none"));
         assert_eq!(class.on_drift, Some(OnDrift::Enforce));
     }
@@ -429,6 +444,29 @@ mod tests {
         assert_eq!(classes.get("a").unwrap().rules.fields.get("x").unwrap().rule.on_drift, Some(OnDrift::Adopt));
     }
 
+    #[test]
+    fn an_attribute_whose_rule_has_an_error_is_never_compared_and_counts_as_sensitive() {
+        for broken in ["{compare: Nubmer}", "{sensitive: yes please}", "{lst: Set, onDrift: Adopt}", "7"] {
+            let yaml =
+                format!("a: {{attributes: {{properties: {{x: {{x-bowline: {broken}}}, y: {{x-bowline: {{compare: Text}}}}}}}}}}\n---\nb: {{extends: a}}");
+            let (classes, _) = resolve(&yaml);
+            for class in ["a", "b"] {
+                let fields = &classes.get(class).unwrap().rules.fields;
+                let (x, y) = (fields.get("x").unwrap(), fields.get("y").unwrap());
+                assert_eq!((x.rule.compare, x.rule.sensitive, x.closed), (Some(Compare::Never), true, true), "{class} {broken}");
+                assert_eq!((y.rule.compare, y.rule.sensitive, y.closed), (Some(Compare::Text), false, false), "{class} {broken}");
+            }
+        }
+        // Where it is mended, it counts as it says.
+        let (classes, _) = resolve(
+            "a: {attributes: {properties: {x: {x-bowline: {compare: Nubmer}}}}}\n---\nb: {extends: a, attributes: {properties: {x: {x-bowline: {compare: Number}}}}}",
+        );
+        assert!(!classes.get("b").unwrap().rules.fields.get("x").unwrap().rule.sensitive);
+        // A rule that is not read at all may be one that says sensitive.
+        let (classes, _) = resolve("a: {attributes: {properties: {x: {anyOf: [{x-bowline: {sensitive: true}}]}}}}");
+        assert!(classes.get("a").unwrap().rules.fields.get("x").unwrap().rule.sensitive);
+    }
+
     // netbox-sync#215, glpi ocsinventoryng#273: placeholders merged strangers.
     #[test]
     fn placeholders_empty_values_and_one_repeated_character_identify_nothing() {
@@ -447,8 +485,11 @@ mod tests {
             "xxxx",
             "0-0-0",
             "…………",
+            "Asset-1234567890",
+            "No Asset Tag",
         ] {
             assert!(class.is_bogus("serial/number", value), "{value}");
+            assert!(class.is_bogus("asset/tag", value), "{value}");
         }
         for value in ["CZ3129ABCD", "7", "1001", "none-but-the-brave"] {
             assert!(!class.is_bogus("serial/number", value), "{value}");
@@ -464,6 +505,14 @@ mod tests {
         let rules = &classes.get("server").unwrap().identification;
         let place = |identifiers: &[&str]| rules.iter().position(|rule| rule.identifiers.iter().map(|name| &**name).eq(identifiers.iter().copied())).unwrap();
         assert!(place(&["serial/number", "bios/uuid"]) < place(&["serial/number"]));
+        for class in ["server", "hypervisor", "network-device", "load-balancer", "storage"] {
+            let rules = &classes.get(class).unwrap().identification;
+            let place = |wanted: &str| rules.iter().position(|rule| *rule.identifiers == [Text::from(wanted)]).unwrap();
+            assert!(place("serial/number") < place("asset/tag") && place("asset/tag") < place("dns/fqdn"), "{class}");
+            assert!(rules.iter().position(|rule| !rule.attributes.is_empty()).is_none_or(|address| place("asset/tag") < address), "{class}");
+        }
+        let of_machines = &classes.get("virtual-machine").unwrap().identification;
+        assert!(!of_machines.iter().flat_map(|rule| &rule.identifiers).any(|name| &**name == "asset/tag"));
         // netbox-sync#167: a MAC address is matched within its network only.
         assert!(rules.iter().all(|rule| rule.attributes.is_empty() || rule.within.as_deref() == Some("network")));
     }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Text;
 
+/// How many lines before and after that of a diagnostic may be shown with it.
+pub const CONTEXT: u32 = 1;
+
 /// How bad it is. An error takes its document out of the estate, or closes what it opens; a warning does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs)]
@@ -44,6 +47,10 @@ pub struct Diagnostic {
     pub length: u32,
     /// What to do.
     pub hint: Option<String>,
+    /// Whether a sensitive value stands on the line or within [`CONTEXT`] lines of it: then only the place is shown, never
+    /// the text.
+    #[serde(default, skip)]
+    pub private: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
@@ -54,7 +61,7 @@ fn is_zero(number: &u32) -> bool {
 impl Diagnostic {
     /// An error about the estate as a whole, to be completed with [`Diagnostic::at`] and [`Diagnostic::hint`].
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code: code.into(), message: message.into(), file: None, line: 0, column: 0, length: 0, hint: None }
+        Self { severity: Severity::Error, code: code.into(), message: message.into(), file: None, line: 0, column: 0, length: 0, hint: None, private: false }
     }
 
     /// A warning, likewise.

@@ -213,7 +213,7 @@ impl Walk {
         }
         if !real.starts_with(&self.root) {
             let message = "this link leads out of the estate's root and is not followed";
-            self.diagnostics.push(problem("path-outside-root", &link.path, message).hint("copy what it names into the estate, or remove it"));
+            self.diagnostics.push(problem("link-not-followed", &link.path, message).hint("copy what it names into the estate, or remove it"));
             return;
         }
         let target = Folder { path: link.path, real };

@@ -216,7 +216,11 @@ impl Loader {
                 (Ok(schema), _) => {
                     schemas.insert(name, schema);
                 }
-                (Err(why), Some(origin)) => self.problems.push(Problem::error(*origin, Mistake::at("spec.attributes", "bad-schema", why))),
+                (Err(why), Some(origin)) => self.problems.push(Problem::error(
+                    *origin,
+                    Mistake::at("spec.attributes", "bad-schema", why)
+                        .hint("write the whole JSON Schema (draft 2020-12) here; `$ref` may only lead to its own `$defs`".to_owned()),
+                )),
                 (Err(_), None) => (),
             }
         }
@@ -231,6 +235,12 @@ impl Loader {
         let mut spec = own.map(|own| own.spec).unwrap_or_default();
         // Zone, brakes and forge are not what was written, so nothing is proposed on their strength (rule 5).
         spec.suspend |= self.unreadable.iter().any(|document| document.kind == Some(Kind::Estate));
+        let zone = spec.time_zone.clone().unwrap_or_default().0;
+        let schedules = self.windows.par_iter().flat_map_iter(|window| {
+            let mistakes = document::window(&window.spec, &zone).into_iter();
+            mistakes.map(|mistake| Problem::error(window.origin, mistake))
+        });
+        self.problems.par_extend(schedules);
         self.unreadable.sort_by_key(|document| (document.origin.file, document.origin.offset));
         let placed = check::place(&self.files, self.problems);
         let mut estate = Estate {
@@ -254,6 +264,9 @@ impl Loader {
         estate.diagnostics.extend(placed);
         estate.diagnostics.extend(across);
         check::sort(&mut estate.diagnostics);
+        let mut diagnostics = std::mem::take(&mut estate.diagnostics);
+        check::private::mark(&estate, &mut diagnostics);
+        estate.diagnostics = diagnostics;
         estate
     }
 }
@@ -409,7 +422,8 @@ impl Reader<'_> {
             Kind::CIClass => self.typed(known, tree, Read::Class, |_| Vec::new()),
             Kind::ServiceMap => self.typed(known, tree, Read::Service, |_| Vec::new()),
             Kind::CertificatePolicy => self.typed(known, tree, Read::Policy, |_| Vec::new()),
-            Kind::PatchWindow => self.typed(known, tree, Read::Window, document::window),
+            // Its times are looked at when the estate's zone is known.
+            Kind::PatchWindow => self.typed(known, tree, Read::Window, |_| Vec::new()),
             Kind::DiscoverySource => self.typed(known, tree, Read::Source, document::source),
             Kind::ChangeRequest => self.typed(known, tree, Read::Request, document::request),
         })

@@ -100,6 +100,43 @@ pub struct Unreadable {
     pub origin: Origin,
 }
 
+/// What the documents that could not be read speak of, made ready for many questions.
+#[derive(Clone, Debug, Default)]
+pub struct Mentions<'a> {
+    texts: Vec<&'a str>,
+    /// One bit for each three bytes that stand next to each other somewhere in the texts; most words have three that do not.
+    triples: Vec<u64>,
+    /// A file of which nothing is known may speak of anything.
+    anything: bool,
+}
+
+impl<'a> Mentions<'a> {
+    /// Of what an estate could not read.
+    pub fn new(estate: &'a Estate) -> Self {
+        let anything = estate.unreadable.iter().any(|document| document.origin.length == 0);
+        let texts: Vec<&str> = estate.unreadable.iter().map(|document| estate.text(document.origin)).collect();
+        let mut triples = vec![0u64; if texts.is_empty() || anything { 0 } else { 1 << 18 }];
+        for (place, bit) in texts.iter().flat_map(|text| text.as_bytes().windows(3)).map(triple) {
+            if let Some(bits) = triples.get_mut(place) {
+                *bits |= bit;
+            }
+        }
+        Self { texts, triples, anything }
+    }
+
+    /// The same as [`Estate::unreadable_mentions`].
+    pub fn of(&self, word: &str) -> bool {
+        let likely = || word.as_bytes().windows(3).map(triple).all(|(place, bit)| self.triples.get(place).is_some_and(|bits| bits & bit != 0));
+        !word.is_empty() && (self.anything || (likely() && self.texts.iter().any(|text| text.contains(word))))
+    }
+}
+
+/// Where three bytes have their bit: one of 2²⁴.
+fn triple(bytes: &[u8]) -> (usize, u64) {
+    let number = bytes.iter().fold(0usize, |number, byte| number << 8 | usize::from(*byte));
+    (number >> 6, 1 << (number & 63))
+}
+
 impl Estate {
     /// The index of the item of this name in [`Estate::items`].
     pub fn item(&self, name: &str) -> Option<usize> {
@@ -118,7 +155,7 @@ impl Estate {
     }
 
     /// Whether a document that could not be read speaks of `word`: then nothing is concluded about it. A file of which
-    /// not even the text could be read (its document has no length) may speak of anything.
+    /// not even the text could be read (its document has no length) may speak of anything. For many words see [`Mentions`].
     pub fn unreadable_mentions(&self, word: &str) -> bool {
         let mentions = |document: &Unreadable| document.origin.length == 0 || self.text(document.origin).contains(word);
         !word.is_empty() && self.unreadable.iter().any(mentions)
@@ -127,5 +164,26 @@ impl Estate {
     /// The place of the value at `path` of a document (`spec.attributes.memory`), or of the nearest value above it.
     pub fn locate(&self, origin: Origin, path: &str) -> Place {
         yaml::locate(self, origin, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mentions_answer_as_the_texts_do() {
+        let text: Text = "name: web-01 # é\n---\nlast".into();
+        let document = |offset, length| Unreadable { kind: None, name: None, origin: Origin { file: 0, offset, length, line: 1 } };
+        let files = vec![SourceFile { path: "a.yaml".into(), text: text.clone() }];
+        let estate = Estate { files, unreadable: vec![document(0, 18), document(22, 4)], ..Estate::default() };
+        let mentions = Mentions::new(&estate);
+        for word in ["", "w", "we", "web-01", "b-0", "web-02", "é", "last", "lastly", "---", "01last", "name: web-01 # é\n"] {
+            assert_eq!(mentions.of(word), estate.unreadable_mentions(word), "{word}");
+        }
+        assert!(mentions.of("web-01") && !mentions.of("web-02"));
+        assert!(!Mentions::new(&Estate::default()).of("web"));
+        let unknown = Estate { unreadable: vec![document(0, 0)], ..estate };
+        assert!(Mentions::new(&unknown).of("anything") && !Mentions::new(&unknown).of(""));
     }
 }

@@ -1,6 +1,7 @@
 //! Problems with their place in the text, as an editor or compiler shows them.
 
 use bowline::change::markdown;
+use bowline::estate::diagnostic::CONTEXT;
 use bowline::estate::{Diagnostic, Estate, Severity};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
@@ -10,7 +11,7 @@ use super::count;
 /// How many problems are shown with their text; all of them are counted, and in JSON all are listed.
 const SHOWN: usize = 200;
 /// Lines of a file around a problem that are handed to the printer, so that a large file is not scanned for each problem.
-const AROUND: usize = 3;
+const AROUND: usize = CONTEXT as usize;
 
 /// All problems of an estate and a closing line of counts; nothing if there are none.
 pub fn render(style: Style, estate: &Estate) -> String {
@@ -67,7 +68,7 @@ fn as_report(style: Style, estate: &Estate, diagnostic: &Diagnostic) -> String {
         report = report.wrap_err(format!("{file}:{}:{}", diagnostic.line, diagnostic.column));
     }
     let theme = if style.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width).with_links(false).with_context_lines(1);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width).with_links(false).with_context_lines(CONTEXT as usize);
     let mut text = String::new();
     if handler.render_report(&mut text, report.as_ref()).is_err() {
         text = format!("{}\n", diagnostic.message);
@@ -75,7 +76,7 @@ fn as_report(style: Style, estate: &Estate, diagnostic: &Diagnostic) -> String {
     format!("{}\n\n", text.trim_end())
 }
 
-/// The lines around a problem. Lines before them are left empty, so that the numbers are right.
+/// The lines around a problem; none where a sensitive value is among them. Lines before them are left empty, so that the numbers are right.
 struct Excerpt {
     file: String,
     text: String,
@@ -85,7 +86,7 @@ struct Excerpt {
 
 impl Excerpt {
     fn of(estate: &Estate, diagnostic: &Diagnostic) -> Option<Self> {
-        let name = diagnostic.file.as_ref()?;
+        let name = diagnostic.file.as_ref().filter(|_| !diagnostic.private)?;
         let file = estate.files.iter().find(|file| file.path == *name)?;
         let line = usize::try_from(diagnostic.line).ok()?.checked_sub(1)?;
         let from = line.saturating_sub(AROUND);

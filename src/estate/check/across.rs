@@ -436,7 +436,8 @@ fn has_secret(rules: &AttributeRules) -> bool {
 
 fn find_secrets(value: &Value, rules: &AttributeRules, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     if rules.rule.sensitive {
-        if !value.is_absent() {
+        // Where it only counts as sensitive because its rule has an error, that error is what is told.
+        if !value.is_absent() && !rules.closed {
             found.push(path.clone());
         }
         return;

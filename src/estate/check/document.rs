@@ -2,12 +2,14 @@
 
 use std::sync::LazyLock;
 
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::schema::{Compiled, Mistake, short, shown, steps};
 use crate::api::certificate_policy::MaxValidity;
 use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
+use crate::calendar;
 use crate::discovery::mapping;
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
@@ -172,38 +174,32 @@ fn outside_root(at: &str, path: &str) -> Option<Mistake> {
     Some(Mistake::at(at, "path-outside-root", format!("the path `{}` {why}", short(path))).hint("name a path below the estate's root, without `..`".to_owned()))
 }
 
-/// What is wrong with the times of a window.
-pub(crate) fn window(spec: &PatchWindowSpec) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let mut time = |path: String, text: &str| {
-        if !is_time(text) {
-            let message = format!("`{}` is not a time", short(text));
-            let hint = "write for example 2026-01-04T02:00:00, which is local to the window's zone, or with an offset 2026-01-04T02:00:00+01:00";
-            mistakes.push(Mistake::at(&path, "bad-schedule", message).hint(hint.to_owned()));
+/// What is wrong with the times of a window; `zone` is the estate's.
+pub(crate) fn window(spec: &PatchWindowSpec, zone: &TimeZone) -> Vec<Mistake> {
+    let mut problems = calendar::problems(spec, zone);
+    if spec.recurrence.is_some() && problems.iter().any(|(path, _)| path == "spec.start") {
+        // Without a first start the rule is not looked at, but all that is wrong is told at once.
+        let readable = PatchWindowSpec { start: "1970-01-02T00:00:00".into(), ..spec.clone() };
+        problems.extend(calendar::problems(&readable, zone).into_iter().filter(|(path, _)| path == "spec.recurrence"));
+    }
+    problems.into_iter().map(|(path, said)| of_schedule(&path, &said)).collect()
+}
+
+/// A problem that the calendar found. What to do stands after its last semicolon, if it says that.
+fn of_schedule(path: &str, said: &str) -> Mistake {
+    const LONGEST: usize = 300;
+    let own = said.rsplit_once("; ").filter(|(_, hint)| ["write ", "use ", "for that, "].iter().any(|start| hint.starts_with(start)));
+    let (message, own) = own.map_or((said, None), |(message, hint)| (message, Some(hint)));
+    let hint = match path.split('.').nth(1) {
+        Some("start" | "also") if message.ends_with("is not a date and time") => {
+            Some("write for example 2026-01-04T02:00:00, which is local to the window's zone, or with an offset 2026-01-04T02:00:00+01:00")
         }
+        Some("recurrence") => own.or(Some("write a rule of RFC 5545, for example FREQ=WEEKLY;BYDAY=SU")),
+        _ => own,
     };
-    time("spec.start".to_owned(), &spec.start);
-    for (name, times) in [("except", &spec.except), ("also", &spec.also)] {
-        times.iter().enumerate().for_each(|(place, text)| time(format!("spec.{name}.{place}"), text));
-    }
-    if let Some(why) = spec.recurrence.as_deref().and_then(bad_recurrence) {
-        let hint = "write a rule of RFC 5545, for example FREQ=WEEKLY;BYDAY=SU".to_owned();
-        mistakes.push(Mistake::at("spec.recurrence", "bad-schedule", format!("this recurrence cannot be read: {why}")).hint(hint));
-    }
-    mistakes
-}
-
-/// A local date with or without a time, or a time with an offset or a zone of its own.
-fn is_time(text: &str) -> bool {
-    text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::Zoned>().is_ok()
-}
-
-fn bad_recurrence(text: &str) -> Option<String> {
-    const LONGEST: usize = 1000;
-    if text.len() > LONGEST {
-        return Some(format!("it has more than {LONGEST} characters"));
-    }
-    text.trim_start_matches("RRULE:").parse::<rrule::RRule<rrule::Unvalidated>>().err().map(|error| error.to_string())
+    // It may quote a text of any length.
+    let message: String = if message.chars().nth(LONGEST).is_some() { message.chars().take(LONGEST).chain(['…']).collect() } else { message.to_owned() };
+    Mistake::at(path, "bad-schedule", message).hint(hint.map(str::to_owned))
 }
 
 /// What is wrong with the times of a change request.
@@ -228,11 +224,11 @@ mod tests {
 
     #[test]
     fn a_schedule_that_cannot_be_read_is_told_part_by_part() {
-        let spec = |yaml: &str| window(&serde_yaml::from_str::<PatchWindowSpec>(yaml).unwrap());
+        let spec = |yaml: &str| window(&serde_yaml::from_str::<PatchWindowSpec>(yaml).unwrap(), &TimeZone::UTC);
         let good = "{selector: {all: true}, start: 2026-01-04T02:00:00, duration: 4h, recurrence: FREQ=WEEKLY;BYDAY=SU, except: [2026-12-27], also: ['2026-12-29T02:00:00+01:00']}";
         assert_eq!(spec(good), []);
         let bad = "{selector: {all: true}, start: next sunday, duration: 4h, recurrence: FREQ=FORTNIGHTLY, except: [2026-02-30], also: [2026-12-29T25:00:00]}";
-        let expected = ["spec.start", "spec.except.0", "spec.also.0", "spec.recurrence"];
+        let expected = ["spec.start", "spec.also.0", "spec.except.0", "spec.recurrence"];
         assert_eq!(codes(&spec(bad)).iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), expected);
         assert!(spec(bad).iter().all(|mistake| mistake.code == "bad-schedule" && !mistake.takes_out()));
     }

@@ -43,6 +43,9 @@ pub(crate) fn steps(path: &str) -> Vec<String> {
     path.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect()
 }
 
+/// How a message names a value that is sensitive, or counts as such.
+const HIDDEN: &str = "a value that is not shown";
+
 /// A schema that was compiled, with its text for the sake of hints.
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -61,7 +64,7 @@ impl Compiled {
             let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
             let at = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
             match error.kind() {
-                Broken::Referencing(_) => format!("this JSON Schema refers{at} to something outside itself, which is never read"),
+                Broken::Referencing(_) => format!("this JSON Schema refers{at} to something outside of it, which is never read"),
                 _ => format!("this is not a JSON Schema{at}: {error}"),
             }
         })?;
@@ -87,7 +90,7 @@ impl Compiled {
     fn describe(&self, error: &ValidationError, secret: &dyn Fn(&[String]) -> bool, mistakes: &mut Vec<Mistake>) {
         let path: Vec<String> = error.instance_path().iter().map(|step| step.to_string()).collect();
         let value = error.instance().as_ref();
-        let found = if secret(&path) { "something else".to_owned() } else { shown(value) };
+        let found = if secret(&path) { HIDDEN.to_owned() } else { shown(value) };
         let subject = subject(&path);
         let mut say = |code, message: String, hint: Option<String>| mistakes.push(Mistake { path: path.clone(), on_name: false, code, message, hint });
         let range = |rule: &str, limit: &dyn std::fmt::Display| format!("{subject} must be {rule} {limit}, found {found}");
@@ -95,6 +98,9 @@ impl Compiled {
             Broken::Type { kind } => {
                 let hint = if secret(&path) { None } else { hint_for_type(kind, value) };
                 say("wrong-type", format!("{subject} must be {}, found {found}", types(kind)), hint);
+            }
+            Broken::AdditionalProperties { .. } | Broken::UnevaluatedProperties { .. } if secret(&path) => {
+                say("unknown-field", format!("{subject} holds a name that is not known, and is sensitive, so it is not shown"), None);
             }
             Broken::AdditionalProperties { unexpected } | Broken::UnevaluatedProperties { unexpected } => {
                 let known = self.known_names(error);
@@ -143,7 +149,7 @@ impl Compiled {
         let constants: Vec<Json> = context.iter().flatten().filter_map(constant).collect();
         // A choice between constants, as enumerations are written.
         if !constants.is_empty() && constants.len() >= context.iter().filter(|branch| !is_other_type(branch, error)).count() {
-            let found = if secret(&path) { "something else".to_owned() } else { shown(error.instance()) };
+            let found = if secret(&path) { HIDDEN.to_owned() } else { shown(error.instance()) };
             let mut say = |code, message, hint| mistakes.push(Mistake { path: path.clone(), on_name: false, code, message, hint });
             return one_of(&constants, error.instance(), &subject(&path), &found, &mut say);
         }
@@ -165,7 +171,11 @@ impl Compiled {
 /// A value that is none of those that it may be.
 fn one_of(options: &[Json], value: &Json, subject: &str, found: &str, say: &mut dyn FnMut(&'static str, String, Option<String>)) {
     let known: Vec<String> = options.iter().filter(|option| !option.is_null()).map(plain).collect();
-    let hint = value.as_str().and_then(|written| nearest(written, known.iter().map(String::as_str))).map(|near| format!("did you mean `{near}`?"));
+    let hint = value
+        .as_str()
+        .filter(|_| found != HIDDEN)
+        .and_then(|written| nearest(written, known.iter().map(String::as_str)))
+        .map(|near| format!("did you mean `{near}`?"));
     let rule = if known.len() == 1 { "must be" } else { "must be one of" };
     say("unknown-value", format!("{subject} {rule} {}, found {found}", known.join(", ")), hint);
 }
@@ -247,6 +257,7 @@ fn hint_for_type(kind: &TypeKind, value: &Json) -> Option<String> {
             text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| format!("write it without quotes: {}", short(text)))
         }
         Json::String(_) | Json::Number(_) | Json::Object(_) if wants(JsonType::Array) => Some("write a list: [ … ], or lines that begin with `- `".to_owned()),
+        Json::String(_) | Json::Number(_) | Json::Array(_) if wants(JsonType::Object) => Some("write a map: lines of the form `name: value`".to_owned()),
         _ => None,
     }
 }

@@ -136,8 +136,8 @@ impl Walk<'_> {
 
     fn symlink(&mut self, path: &str) -> TreeWalkResult {
         self.note(
-            Diagnostic::warning("symlink", "A symlink in git is not followed, so what it stands for is not read.")
-                .hint("Put the file itself there, or name its folder."),
+            Diagnostic::warning("link-not-followed", "links in git are not followed, so what this one leads to is not read here")
+                .hint("put the file itself here, unless what it leads to is part of the estate already"),
             path,
         );
         TreeWalkResult::Ok
@@ -157,8 +157,8 @@ impl Walk<'_> {
         let (size, _) = self.odb.read_header(id).map_err(|error| GitError::read(&error))?;
         let size = size as u64;
         if size > self.bounds.file {
-            let message = format!("The file has {size} bytes; at most {} are read.", self.bounds.file);
-            self.note(Diagnostic::error("file-too-large", message).hint("Split it into smaller files."), path);
+            let message = format!("this file has {size} bytes; at most {} are read", self.bounds.file);
+            self.note(Diagnostic::error("file-too-large", message).hint("split it into several files"), path);
             return Ok(());
         }
         self.total += size;
@@ -166,7 +166,7 @@ impl Walk<'_> {
             return Err(GitError::Bound(format!("more than {} bytes of YAML", self.bounds.total)));
         }
         let Some(text) = self.text(id)? else {
-            self.note(Diagnostic::error("not-utf-8", "The file is not UTF-8 text.").hint("Save it as UTF-8."), path);
+            self.note(Diagnostic::error("not-utf8", "this file is not UTF-8").hint("save it as UTF-8"), path);
             return Ok(());
         };
         self.found.files.push(SourceFile { path: path.into(), text });
@@ -248,7 +248,7 @@ mod tests {
         let tree = it.tree(&[("a.yaml", it.text(b"/etc/passwd"), 0o120_000)]);
         let files = it.read(tree, BOUNDS).unwrap();
         assert!(files.files.is_empty());
-        assert_eq!((&*files.diagnostics[0].code, files.diagnostics[0].file.as_deref()), ("symlink", Some("a.yaml")));
+        assert_eq!((&*files.diagnostics[0].code, files.diagnostics[0].file.as_deref()), ("link-not-followed", Some("a.yaml")));
         let commit = it.commit(tree);
         assert!(matches!(blob(&it.repository, commit, "a.yaml", 100), Err(GitError::NoFile { .. })));
     }
@@ -259,7 +259,7 @@ mod tests {
         let tree = it.tree(&[("a.yaml", it.text(&[b'a'; 101]), 0o100_644), ("b.yaml", it.text(b"\xff\xfe"), 0o100_644), ("c.yaml", it.text(b"ok"), 0o100_644)]);
         let files = it.read(tree, Bounds { file: 100, ..BOUNDS }).unwrap();
         assert_eq!(files.files.len(), 1);
-        assert_eq!(files.diagnostics.iter().map(|d| &*d.code).collect::<Vec<_>>(), ["file-too-large", "not-utf-8"]);
+        assert_eq!(files.diagnostics.iter().map(|d| &*d.code).collect::<Vec<_>>(), ["file-too-large", "not-utf8"]);
     }
 
     #[test]
