@@ -51,8 +51,12 @@ pub(crate) fn equal(a: &str, b: &str) -> bool {
 /// The normal form: lower case, colons, zero-padded.
 pub(crate) fn write(text: &str, out: &mut String) {
     let Some((value, bytes)) = parse(text) else { return out.push_str(text.trim()) };
-    let parts: Vec<String> = value.to_be_bytes().iter().skip(8 - usize::from(bytes)).map(|byte| format!("{byte:02x}")).collect();
-    out.push_str(&parts.join(":"));
+    for (place, byte) in value.to_be_bytes().into_iter().skip(8 - usize::from(bytes)).enumerate() {
+        if place > 0 {
+            out.push(':');
+        }
+        out.extend([byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)));
+    }
 }
 
 #[cfg(test)]

@@ -173,13 +173,16 @@ impl Search<'_> {
         let thing = observed(self.estate, observation);
         let mut doubt = None;
         // Rules of several classes may stand at one strength; what they find counts together.
-        for equally_strong in self.candidates(observation, thing).chunk_by(|one, other| one.0 == other.0) {
+        let mut keys = Vec::new();
+        for equally_strong in self.rules.tried_for(&observation.class).chunk_by(|one, other| one.0 == other.0) {
             let (mut same, mut unsure) = (Vec::new(), Vec::new());
-            for (strength, rule, candidates) in equally_strong {
-                for item in candidates {
-                    match self.verdict(*rule, *strength, *item, observation, thing, from) {
-                        Verdict::Same => same.push(*item),
-                        Verdict::Unsure => unsure.push(*item),
+            for (strength, rule) in equally_strong {
+                keys.clear();
+                self.keys(*rule, thing, &mut keys);
+                for item in self.index.candidates(&keys) {
+                    match self.verdict(*rule, *strength, item, observation, thing, from) {
+                        Verdict::Same => same.push(item),
+                        Verdict::Unsure => unsure.push(item),
                         Verdict::Different | Verdict::Silent => {}
                     }
                 }
@@ -188,7 +191,7 @@ impl Search<'_> {
                 items.sort_unstable();
                 items.dedup();
             }
-            let Some((strength, rule, _)) = equally_strong.first() else { continue };
+            let Some((strength, rule)) = equally_strong.first() else { continue };
             let (strength, rule) = (u16::try_from(*strength).unwrap_or(u16::MAX), u16::try_from(*rule).unwrap_or(u16::MAX));
             match same.as_slice() {
                 [] if !unsure.is_empty() && doubt.is_none() => doubt = Some(Fate::Doubt { items: unsure, rule, unsure: true }),
@@ -198,31 +201,6 @@ impl Search<'_> {
             }
         }
         doubt.unwrap_or(Fate::Unclaimed)
-    }
-
-    /// The items that the rules find, the strongest rule first.
-    fn candidates(&self, observation: &Observation, thing: Thing) -> Vec<(usize, usize, Vec<u32>)> {
-        let own = self.rules.of(&observation.class);
-        let mut rules: Vec<(usize, usize)> = own.iter().copied().enumerate().collect();
-        // Items of a more special class are found by that class's rules.
-        for class in self.rules.classes().filter(|class| *class != &*observation.class && self.rules.special(&observation.class, class) == Some(*class)) {
-            rules.extend(self.rules.of(class).iter().copied().enumerate());
-        }
-        if rules.len() > own.len() {
-            rules.sort_unstable();
-            rules.dedup();
-        }
-        let mut keys = Vec::new();
-        let mut found = Vec::new();
-        for (strength, rule) in rules {
-            keys.clear();
-            self.keys(rule, thing, &mut keys);
-            let candidates = self.index.candidates(&keys);
-            if !candidates.is_empty() {
-                found.push((strength, rule, candidates));
-            }
-        }
-        found
     }
 
     /// What a rule says of an item and an observation, vetoes counted.

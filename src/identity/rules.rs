@@ -96,6 +96,10 @@ impl<'a> Rule<'a> {
 
     /// The hashes of all keys that the thing has under this rule, without what they are within. `salt` tells rules apart.
     pub(super) fn keys(&self, salt: u64, thing: Thing, out: &mut Vec<u64>) {
+        // Most rules ask for what most things do not have.
+        if !self.parts.iter().all(|part| part.is_given(thing)) {
+            return;
+        }
         let mut start = DefaultHasher::new();
         salt.hash(&mut start);
         if let [part] = self.parts.as_slice()
@@ -123,6 +127,9 @@ impl<'a> Rule<'a> {
     /// What this rule says of two things.
     pub(super) fn verdict(&self, one: Thing, other: Thing) -> Verdict {
         let mut same = true;
+        if !self.parts.iter().all(|part| part.is_given(one) && part.is_given(other)) {
+            return Verdict::Silent;
+        }
         for part in &self.parts {
             let (Some(first), Some(second)) = (part.of(one), part.of(other)) else { return Verdict::Silent };
             same &= first.meets(&second);
@@ -143,6 +150,13 @@ impl<'a> Rule<'a> {
 }
 
 impl Part<'_> {
+    fn is_given(&self, thing: Thing) -> bool {
+        match self {
+            Self::Identifier(name, _) => thing.identifiers.contains(name),
+            Self::Attribute(name) => thing.attributes.contains(name),
+        }
+    }
+
     /// The normal values of this part of the thing; none where it has none that identifies.
     fn of<'t>(&self, thing: Thing<'t>) -> Option<Found<'t>> {
         match self {
@@ -194,6 +208,8 @@ fn place<'a>(within: &str, thing: Thing<'a>) -> Option<Cow<'a, str>> {
 pub(super) struct Rules<'a> {
     pub(super) all: Vec<Rule<'a>>,
     classes: BTreeMap<&'a str, Vec<usize>>,
+    /// For each class, all rules by which an observation of it may be found, with their strengths, sorted.
+    tried: BTreeMap<&'a str, Vec<(usize, usize)>>,
     known: &'a Classes,
 }
 
@@ -212,7 +228,7 @@ impl<'a> Rules<'a> {
             }
         }
         names.insert("");
-        let mut rules = Self { all: Vec::new(), classes: BTreeMap::new(), known: &estate.classes };
+        let mut rules = Self { all: Vec::new(), classes: BTreeMap::new(), tried: BTreeMap::new(), known: &estate.classes };
         for name in names {
             let class = [name, ROOT].into_iter().filter_map(|name| estate.classes.get(name)).find(|class| !class.identification.is_empty());
             let written: Vec<Rule> = match class {
@@ -222,7 +238,22 @@ impl<'a> Rules<'a> {
             let places = written.into_iter().map(|rule| rules.place(rule)).collect();
             rules.classes.insert(name, places);
         }
+        rules.tried = rules.classes().map(|class| (class, rules.tries(class))).collect();
         rules
+    }
+
+    /// Its own rules, and those of more special classes: an item of such a class is found by that class's rules.
+    fn tries(&self, class: &str) -> Vec<(usize, usize)> {
+        let special = self.classes().filter(|other| self.special(class, other) == Some(*other));
+        let mut tries: Vec<(usize, usize)> = std::iter::once(class).chain(special).flat_map(|class| self.of(class).iter().copied().enumerate()).collect();
+        tries.sort_unstable();
+        tries.dedup();
+        tries
+    }
+
+    /// The rules by which an observation of this class may be found, the strongest first, each with its strength.
+    pub(super) fn tried_for(&self, class: &str) -> &[(usize, usize)] {
+        self.tried.get(class).map_or(&[], Vec::as_slice)
     }
 
     fn place(&mut self, rule: Rule<'a>) -> usize {

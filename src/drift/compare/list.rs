@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::{How, same, write};
 use crate::api::{Table, Value};
 
-/// Up to so many pairs, each value of one set is looked for among those of the other.
-const PAIRS: usize = 256;
+/// Of sets of up to so many values, each is looked for among those of the other.
+const SHORT: usize = 16;
 /// Of longer sets the values that have no equal spelling on the other side are looked for up to this many pairs, so that
 /// no list can take unbounded time.
 const LEFT_PAIRS: usize = 1_000_000;
@@ -14,10 +14,10 @@ const LEFT_PAIRS: usize = 1_000_000;
 /// Whether two lists are the same, values that say nothing left out.
 pub(super) fn equal(how: How, one: &[Value], other: &[Value]) -> bool {
     let element = how.element();
-    if same_in_order(element, one, other) {
-        return true;
+    if !how.is_set() {
+        return same_in_order(element, one, other);
     }
-    how.is_set() && if one.len().saturating_mul(other.len()) <= PAIRS { covers(element, one, other) } else { covers_long(element, one, other) }
+    one == other || if one.len() <= SHORT && other.len() <= SHORT { covers(element, one, other) } else { covers_long(element, one, other) }
 }
 
 fn speaking<'a>(how: How<'a>, list: &'a [Value]) -> impl Iterator<Item = &'a Value> + Clone {
@@ -35,12 +35,21 @@ fn same_in_order(how: How, one: &[Value], other: &[Value]) -> bool {
     }
 }
 
-/// Whether each value of one list has its equal in the other, and the other way round.
+/// Whether each value of one short list has its equal in the other, and the other way round. What is spelled alike needs
+/// no reading.
 fn covers(how: How, one: &[Value], other: &[Value]) -> bool {
-    let (one, other) = (speaking(how, one), speaking(how, other));
-    let found = |value: &Value| other.clone().any(|candidate| value == candidate) || other.clone().any(|candidate| same(how, value, candidate));
-    let meant = |value: &Value| one.clone().any(|candidate| value == candidate) || one.clone().any(|candidate| same(how, candidate, value));
-    one.clone().all(found) && other.clone().all(meant)
+    let mut met = [false; SHORT];
+    for value in one {
+        let place = other.iter().position(|candidate| value == candidate);
+        let place = place.or_else(|| other.iter().position(|candidate| !how.says_nothing(value) && same(how, value, candidate)));
+        match place.and_then(|place| met.get_mut(place)) {
+            Some(met) => *met = true,
+            None if how.says_nothing(value) => {}
+            None => return false,
+        }
+    }
+    let mut left = other.iter().zip(met).filter(|(_, met)| !met);
+    left.all(|(candidate, _)| how.says_nothing(candidate) || one.iter().any(|value| !how.says_nothing(value) && same(how, value, candidate)))
 }
 
 /// The same for long lists: by spelling first, and only what is left by pairs.

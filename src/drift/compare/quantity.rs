@@ -69,7 +69,17 @@ impl PartialEq for Quantity<'_> {
         if self.unit == other.unit {
             return self.number == other.number;
         }
-        self.number.negative == other.number.negative && self.normal().is_some_and(|normal| Some(normal) == other.normal())
+        let (Some((one, power)), Some((two, other_power)), true) = (self.value(), other.value(), self.number.negative == other.number.negative) else {
+            return false;
+        };
+        // Divisions of this width are slow, multiplications are not.
+        let raised = |mantissa: u128, by: i64| mantissa.checked_mul(10_u128.checked_pow(u32::try_from(by).ok()?)?);
+        match power.cmp(&other_power) {
+            _ if one == 0 || two == 0 => one == two,
+            std::cmp::Ordering::Equal => one == two,
+            std::cmp::Ordering::Greater => raised(one, power - other_power) == Some(two),
+            std::cmp::Ordering::Less => raised(two, other_power - power) == Some(one),
+        }
     }
 }
 
