@@ -386,7 +386,9 @@ fn a_sensitive_value_is_shown_by_no_diagnostic_and_by_no_line_around_one() {
     let place = support::Place::new();
     place.write("bowline.yaml", ESTATE);
     place.write("class.yaml", class);
-    documents.iter().for_each(|(path, text)| place.write(path, text));
+    for (path, text) in &documents {
+        place.write(path, text);
+    }
     let ways = [&["check", "."][..], &["check", ".", "--output", "json"], &["check", ".", "--output", "yaml"], &["check", ".", "--output", "markdown"]];
     for arguments in ways {
         let ran = place.bowline(arguments).ends_with(2);

@@ -1,5 +1,7 @@
 //! The command line, one verb after the other, as its user meets it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
+
 mod support;
 
 use support::{AT, Place};

@@ -2,6 +2,8 @@
 //!
 //! `BOWLINE_UPDATE=1 cargo test --test definitions` writes them anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
+
 use std::path::{Path, PathBuf};
 
 use bowline::api::{Kind, definitions, reference};

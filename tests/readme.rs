@@ -1,5 +1,7 @@
 //! The README's commands run as they stand, and its files are there.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! One pass and the next, end to end, with the program itself on a copy of the example.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
+
 mod support;
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The counts of a large made-up estate are exactly those that were put in. The estate is made by a script that stands
 //! beside the checkout of those who develop Bowline; without it the test is skipped.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
+
 mod support;
 
 use std::path::Path;

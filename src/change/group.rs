@@ -67,12 +67,6 @@ impl<'a> Group<'a> {
         Self { key: key_of(estate, &identity), action: identity.action, owner: identity.owner, service: identity.service, items, findings }
     }
 
-    /// A digest of the findings.
-    pub fn drift(&self) -> Text {
-        let parts: Vec<&str> = self.findings.iter().flat_map(|finding| [&*finding.key, &*finding.fingerprint]).collect();
-        Finding::digest(&parts)
-    }
-
     /// What the request is about, in one line.
     pub fn title(&self) -> String {
         let verb = if self.action == OnDrift::Adopt { "Adopt" } else { "Enforce" };

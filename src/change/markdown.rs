@@ -56,7 +56,7 @@ pub fn mermaid_label(text: &str) -> String {
     for character in one_line(text).chars().take(48) {
         match character {
             '"' | '<' | '>' | '#' | ';' | '&' | '`' | '\\' | '{' | '}' | '[' | ']' | '(' | ')' | '|' | '%' => {
-                label.push_str(&format!("#{};", character as u32))
+                label.push_str(&format!("#{};", character as u32));
             }
             other => label.push(other),
         }

@@ -39,8 +39,6 @@ pub struct Change {
     pub key: Text,
     /// A digest of all that it says: while it is the same, nothing is rewritten.
     pub fingerprint: Text,
-    /// A digest of the findings alone: while it is the same, what a person decided about it stands.
-    pub drift: Text,
     /// What, in one line.
     pub title: String,
     /// Standard, Normal or Emergency.
@@ -110,7 +108,7 @@ pub fn write(estate: &Estate, findings: &[Finding], graph: &ServiceGraph, calend
                 end: slot.end.timestamp(),
             });
         }
-        changes.push(finish(estate, graph, draft, decision));
+        changes.push(finish(estate, graph, draft, decision.as_ref()));
     }
     changes.sort_by(|a, b| a.key.cmp(&b.key));
     changes
@@ -141,16 +139,15 @@ fn change_type(group: &Group) -> ChangeType {
     }
 }
 
-fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<Decision>) -> Change {
+fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<&Decision>) -> Change {
     let Draft { group, impacts, done, kind, mut risk } = draft;
-    let slot = decision.as_ref().and_then(|decision| decision.slot.as_ref());
+    let slot = decision.and_then(|decision| decision.slot.as_ref());
     let mut conflicts = done.conflicts;
-    if let Some(decision) = decision.as_ref().filter(|decision| decision.slot.is_none()) {
+    if let Some(decision) = decision.filter(|decision| decision.slot.is_none()) {
         conflicts.push(format!("No slot: {}", decision.reason).into());
         risk::add_missing_window(&mut risk, &decision.reason);
     }
     let mut change = Change {
-        drift: group.drift(),
         fingerprint: Text::default(),
         title: group.title(),
         kind,
@@ -167,7 +164,7 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
         key: group.key.clone(),
     };
     change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document::write(&change, &group) });
-    change.body = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision: decision.as_ref() });
+    change.body = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision });
     change.fingerprint = fingerprint(&change);
     change
 }

@@ -181,7 +181,7 @@ fn show(options: &Options, forge: &Local, key: &str) -> Result<Outcome, Failure>
 
 /// A patch as `git diff` colours it.
 fn coloured(style: Style, patch: &str) -> String {
-    patch
+    let lines: Vec<String> = patch
         .lines()
         .map(|line| {
             let code = match line.chars().next() {
@@ -194,7 +194,8 @@ fn coloured(style: Style, patch: &str) -> String {
             let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
             format!("{}\n", style.paint(code, &line))
         })
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 /// How this program was called.

@@ -103,7 +103,7 @@ fn text(style: Style, session: &Session, answers: &[Answer], all: bool) -> Strin
         if all {
             text.extend(answer.items.iter().map(|item| whole_item(style, item)));
         } else {
-            let rows: Vec<Vec<String>> = answer.items.iter().take(20).map(|item| summary_row(item)).collect();
+            let rows: Vec<Vec<String>> = answer.items.iter().take(20).map(summary_row).collect();
             text.push_str(&render::table::table(style, &["name", "class", "identifiers", "attributes"], &rows));
             if answer.items.len() > rows.len() {
                 text.push_str(&format!("… and {} more (--all shows them)\n", answer.items.len() - rows.len()));

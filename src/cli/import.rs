@@ -50,17 +50,16 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         .filter(wanted)
         .filter_map(|finding| Some((finding.item.clone(), declaration(&finding.item, finding.discovered.as_map()?))))
         .collect();
-    match &arguments.into {
-        Some(folder) => write_all(folder, &documents)?,
-        None => {
-            let texts: Vec<&str> = documents.iter().map(|(_, text)| text.as_str()).collect();
-            print_text(&texts.join("---\n"))?;
-            eprintln!(
-                "{} found and not declared{}",
-                count(documents.len(), "item"),
-                if documents.is_empty() { "" } else { "; --into FOLDER writes them to files" }
-            );
-        }
+    if let Some(folder) = &arguments.into {
+        write_all(folder, &documents)?;
+    } else {
+        let texts: Vec<&str> = documents.iter().map(|(_, text)| text.as_str()).collect();
+        print_text(&texts.join("---\n"))?;
+        eprintln!(
+            "{} found and not declared{}",
+            count(documents.len(), "item"),
+            if documents.is_empty() { "" } else { "; --into FOLDER writes them to files" }
+        );
     }
     Ok(Outcome::Done)
 }

@@ -14,6 +14,7 @@ use super::error::Failure;
 
 /// Options that every verb knows.
 #[derive(Args, Clone, Debug)]
+#[allow(clippy::doc_markdown)] // these comments are what --help prints
 pub struct Options {
     /// How results are written
     #[arg(long, short, global = true, value_enum, default_value_t)]

@@ -82,7 +82,7 @@ pub struct Loaded {
     /// Where an estate in a repository was read.
     pub at: Option<Commit>,
     /// A checkout that lasts as long as this.
-    _checkout: Option<TempDir>,
+    pub checkout: Option<TempDir>,
 }
 
 /// A commit of a repository on this machine.
@@ -110,7 +110,7 @@ pub struct Session {
     pub at: Option<Commit>,
     /// The estate's name in the store: two estates of one name are kept apart.
     pub store_key: String,
-    _loaded: Option<TempDir>,
+    _checkout: Option<TempDir>,
 }
 
 impl Session {
@@ -132,7 +132,7 @@ impl Session {
     }
 
     async fn ask(options: &Options, argument: &EstateArgument, loaded: Loaded, only: &[Text]) -> Result<Self, Failure> {
-        let Loaded { mut estate, root, at, _checkout } = loaded;
+        let Loaded { mut estate, root, at, checkout } = loaded;
         if let Some(unknown) = only.iter().find(|name| !estate.sources.iter().any(|source| source.name == **name)) {
             let near = nearest(unknown, estate.sources.iter().map(|source| &*source.name)).unwrap_or_else(|| "none is declared".to_owned());
             return Err(Failure::new(format!("no source has the name `{unknown}`")).hint(format!("nearest: {near}")));
@@ -151,7 +151,7 @@ impl Session {
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         progress.clear();
         let history = history(options, &store_key).await;
-        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, store_key, _loaded: _checkout })
+        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, store_key, _checkout: checkout })
     }
 
     /// The plan.
@@ -230,7 +230,7 @@ pub async fn load(options: &Options, argument: &EstateArgument) -> Result<Loaded
         let collected = directory::collect(&root, &directory::Limits::default())?;
         let revision = clean_revision(&root);
         let estate = named(load::load(collected.files, revision, collected.diagnostics), &name);
-        Ok(Loaded { estate, root, at: None, _checkout: None })
+        Ok(Loaded { estate, root, at: None, checkout: None })
     })
     .await
 }
@@ -250,7 +250,7 @@ pub async fn load_committed(options: &Options, argument: &EstateArgument) -> Res
         let spec = Git { url: place.display().to_string().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: None };
         let found = git::read(&spec, None, &Credentials::default(), &Access::default(), Path::new(""))?;
         let estate = named(load::load(found.files, Some(found.revision), found.diagnostics), &folder_name(&root));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote: false }), _checkout: None })
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote: false }), checkout: None })
     })
     .await
 }
@@ -271,7 +271,7 @@ async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loa
         // A path or file:// address is read where it lies, so its branches are the estate's own.
         let remote = found.repository.starts_with(&cache);
         let root = checkout.as_ref().map_or_else(|| found.repository.clone(), |folder| folder.path().join(&path));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote }), _checkout: checkout })
+        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote }), checkout })
     })
     .await
 }

@@ -130,6 +130,6 @@ impl Finding {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+        hash.finalize().iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")).into()
     }
 }

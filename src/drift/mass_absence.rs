@@ -62,9 +62,9 @@ fn finding(context: &Context, source: &Source, held: Held) -> Finding {
     let Held { expected, vanished, from_history } = held;
     let items = answer.items.len();
     let message = if from_history {
-        format!("{name} named {items} items, and {expected} the time before: {vanished} vanished at once.")
+        format!("{name} named {items} this time and {expected} the time before: {vanished} vanished at once.")
     } else {
-        format!("{name} named {items} items, and {vanished} of the {expected} declared items that it covers are not among them.")
+        format!("Of the {expected} declared items that {name} covers, {vanished} are not among the {items} that it named.")
     };
     let safety = &context.estate.spec.safety;
     let declared = context.estate.sources.iter().find(|source| source.name == *name);

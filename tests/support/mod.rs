@@ -1,5 +1,5 @@
 //! Running the program in a folder of its own, as a user does.
-#![allow(dead_code)] // each test file uses some of it
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test file uses some of it
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

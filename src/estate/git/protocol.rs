@@ -282,7 +282,9 @@ mod tests {
 
     fn packets(lines: &[&str]) -> Vec<u8> {
         let mut out = Vec::new();
-        lines.iter().for_each(|line| if line.is_empty() { out.extend_from_slice(FLUSH) } else { packet::write(&mut out, line) });
+        for line in lines {
+            if line.is_empty() { out.extend_from_slice(FLUSH) } else { packet::write(&mut out, line) }
+        }
         out
     }
 
