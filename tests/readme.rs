@@ -72,3 +72,26 @@ fn every_file_that_the_readme_names_is_there() {
         }
     }
 }
+
+/// `BOWLINE_UPDATE=1 cargo test --test readme` writes it anew.
+#[test]
+fn the_change_request_of_the_readme_is_what_bowline_writes() {
+    let place = Place::harbour();
+    let plan = place.bowline(&["plan", ".", "--at", support::AT, "--output", "json"]).ends_with(0).json();
+    let changes = plan["changes"].as_array().unwrap();
+    let riskiest = changes.iter().max_by_key(|change| change["risk"]["score"].as_u64()).unwrap();
+    let key = riskiest["key"].as_str().unwrap();
+    let body = place.bowline(&["explain", key, "--at", support::AT, "--output", "markdown"]).ends_with(0).stdout;
+    // Quoted, and with smaller headings, so that it stands apart from the README's own text.
+    let quoted: Vec<String> = body.trim_end().lines().map(|line| format!("> {}", line.replacen("## ", "#### ", 1).replacen("# ", "### ", usize::from(line.starts_with("# ")))).trim_end().to_owned()).collect();
+
+    let text = readme();
+    let (before, rest) = text.split_once("<!-- change request -->\n").expect("the README has a place for it");
+    let (_, after) = rest.split_once("<!-- /change request -->").expect("and its end");
+    let wanted = format!("{before}<!-- change request -->\n{}\n<!-- /change request -->{after}", quoted.join("\n"));
+    if std::env::var_os("BOWLINE_UPDATE").is_some() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), &wanted).unwrap();
+    } else {
+        assert!(text == wanted, "the README shows another change request; BOWLINE_UPDATE=1 cargo test --test readme writes it anew");
+    }
+}

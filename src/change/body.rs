@@ -5,7 +5,7 @@
 use jiff::{Zoned, tz::TimeZone};
 use std::fmt::Write;
 
-use crate::api::change_request::RiskLevel;
+use crate::api::change_request::{EffectOnService, RiskLevel};
 use crate::api::{OnDrift, Text, Value};
 use crate::calendar::{Decision, Slot};
 use crate::drift::Finding;
@@ -13,7 +13,7 @@ use crate::estate::Estate;
 use crate::impact::{Impact, ServiceGraph};
 
 use super::group::Group;
-use super::markdown::{code, mermaid_label, one_line, plain};
+use super::markdown::{code, mermaid_label, one_line, plain, prose};
 use super::{Change, effect_name};
 
 /// The longest body, in bytes: GitHub takes 65,536 characters after encoding, and the marker must fit.
@@ -71,7 +71,7 @@ fn summary(context: &Context) -> String {
         _ => "What runs is changed to be as declared.",
     };
     let hurt = match change.services.first() {
-        Some(worst) => format!("While it is made, **{}** is **{}**.", plain(&worst.name), effect_name(worst.effect)),
+        Some(worst) => format!("While it is made, **{}** {}.", plain(&worst.name), effect_in_words(worst.effect)),
         None if group.action == OnDrift::Adopt => "No service is touched.".to_owned(),
         None => "No declared service stands on what is changed.".to_owned(),
     };
@@ -80,8 +80,9 @@ fn summary(context: &Context) -> String {
         (None, OnDrift::Adopt) => "It needs no window.".to_owned(),
         (None, _) => "**No window was found**, see below.".to_owned(),
     };
+    let owner = group.owner.as_ref().map(|owner| format!(" Owner: {}.", code(owner))).unwrap_or_default();
     format!(
-        "{} {} on {}. {what}\n{hurt} Risk: **{}** ({} of 100). Type: {:?}. {when}\n",
+        "{} {} on {}.{owner} {what}\n{hurt} Risk: **{}** ({} of 100). Type: {:?}. {when}\n",
         group.findings.len(),
         if group.findings.len() == 1 { "difference" } else { "differences" },
         items_of(&change.items),
@@ -89,6 +90,14 @@ fn summary(context: &Context) -> String {
         change.risk.score,
         change.kind,
     )
+}
+
+fn effect_in_words(effect: EffectOnService) -> &'static str {
+    match effect {
+        EffectOnService::Down => "is **down**",
+        EffectOnService::Degraded => "works **degraded**, with less than it is meant to have",
+        EffectOnService::AtRisk => "works, but is **one failure away** from being down",
+    }
 }
 
 fn items_of(items: &[Text]) -> String {
@@ -191,19 +200,19 @@ fn window(context: &Context) -> String {
         Some(slot) => {
             let _ = writeln!(text, "{}, {}.", code(&slot.window), span_of(&slot.start, &slot.end));
             let _ = writeln!(text, "In UTC: {}.", utc_span(slot));
-            let _ = writeln!(text, "\nWhy this one: {}.", plain(decision.reason.trim_end_matches('.')));
+            let _ = writeln!(text, "\nWhy this one: {}.", prose(decision.reason.trim_end_matches('.')));
             if let Some(note) = &slot.note {
-                let _ = writeln!(text, "Note: {}.", plain(note.trim_end_matches('.')));
+                let _ = writeln!(text, "Note: {}.", prose(note.trim_end_matches('.')));
             }
         }
         None => {
-            let _ = writeln!(text, "**No slot within 90 days.** {}.", plain(decision.reason.trim_end_matches('.')));
+            let _ = writeln!(text, "**No slot within 90 days.** {}.", prose(decision.reason.trim_end_matches('.')));
         }
     }
     if !decision.ruled_out.is_empty() {
         text.push_str("\nRuled out:\n\n");
         for ruled_out in &decision.ruled_out {
-            let _ = writeln!(text, "- {}, {}: {}", code(&ruled_out.slot.window), span_of(&ruled_out.slot.start, &ruled_out.slot.end), plain(&ruled_out.reason));
+            let _ = writeln!(text, "- {}, {}: {}", code(&ruled_out.slot.window), span_of(&ruled_out.slot.start, &ruled_out.slot.end), prose(&ruled_out.reason));
         }
     }
     text
@@ -227,7 +236,7 @@ fn conflicts(context: &Context) -> String {
     }
     let mut text = "## Conflicts\n\n".to_owned();
     for conflict in &context.change.conflicts {
-        let _ = writeln!(text, "- {}", plain(conflict));
+        let _ = writeln!(text, "- {}", prose(conflict));
     }
     text
 }
@@ -242,15 +251,15 @@ fn plans(context: &Context) -> String {
 fn plan_line(line: &str) -> String {
     let number: String = line.chars().take_while(char::is_ascii_digit).collect();
     match line[number.len()..].strip_prefix(". ") {
-        Some(rest) if !number.is_empty() => format!("{number}. {}", plain(rest)),
-        _ => format!("{}\n", plain(line)),
+        Some(rest) if !number.is_empty() => format!("{number}. {}", prose(rest)),
+        _ => format!("{}\n", prose(line)),
     }
 }
 
 fn evidence(context: &Context) -> String {
     let mut text = "## Evidence\n\n".to_owned();
     for finding in context.group.findings.iter().take(ROWS) {
-        let _ = writeln!(text, "- {}: {}{}", code(&finding.key), plain(&finding.message), facts(finding));
+        let _ = writeln!(text, "- {}: {}{}", code(&finding.key), prose(&finding.message), facts(finding));
     }
     text
 }

@@ -41,13 +41,24 @@ pub fn plain(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            // A mention, and an address that would become a link.
+            // A mention, and an address for mail.
             '@' => safe.push_str("&#64;"),
-            ':' => safe.push_str("&#58;"),
             other => safe.push(other),
         }
     }
-    safe.replace("www.", "www&#46;")
+    // What a forge would make a link of by itself.
+    safe.replace("://", "&#58;//").replace("www.", "www&#46;").replace("WWW.", "WWW&#46;")
+}
+
+/// A sentence whose words in backticks are code: neither they nor the rest can be read as other markup.
+pub fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // A backtick without its fellow is only a character.
+        return plain(text);
+    }
+    let part = |(index, part): (usize, &&str)| if index % 2 == 1 { code(part) } else { plain(part) };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// `text` as the label of a Mermaid node: inside quotes, where only a few characters matter.
@@ -89,6 +100,13 @@ mod tests {
         for mark in ["@", "![", "[x", "<", "http:", "www.", " #12", " | "] {
             assert!(!text.contains(mark), "{mark} in {text}");
         }
+    }
+
+    #[test]
+    fn words_in_backticks_are_code_and_the_rest_is_plain() {
+        assert_eq!(prose("Run `bowline plan` at 02:30 for a_b"), "Run `bowline plan` at 02:30 for a\\_b");
+        assert_eq!(prose("one ` only @x"), "one \\` only &#64;x");
+        assert_eq!(prose("`@team` <b>"), "`@team` &lt;b&gt;");
     }
 
     #[test]

@@ -60,12 +60,14 @@ fn services(estate: &Estate, impacts: &[Impact]) -> Vec<RiskFactor> {
         return Vec::new();
     };
     let name = &worst.effect.name;
-    let (factor_name, points) = match criticality(worst) {
+    let (factor_name, points): (_, u32) = match criticality(worst) {
         Criticality::Critical => ("CriticalService", 30),
         Criticality::High => ("HighService", 20),
         Criticality::Medium => ("MediumService", 10),
         Criticality::Low => ("LowService", 5),
     };
+    // A service that goes on working counts half, one that does not counts in full.
+    let points = if worst.effect.effect == EffectOnService::AtRisk { points.div_ceil(2) } else { points };
     let mut factors = vec![factor(factor_name, points, &format!("{name} stands on what is changed"))];
     factors.push(match worst.effect.effect {
         EffectOnService::Down => factor("NoRedundancy", 20, &format!("{name} is down while the change is made")),
