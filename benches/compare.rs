@@ -111,8 +111,12 @@ fn values(bencher: Bencher, items: usize) {
     let class = classes.get("virtual-machine").unwrap();
     let pairs: Vec<_> = (0..items).map(|of| (attributes(of, true), attributes(of, false))).collect();
     bencher.counter(ItemsCount::new(items)).bench_local(|| {
+        let mut lookup = compare::Lookup::default();
         let same = pairs.iter().filter(|(declared, found)| {
-            declared.iter().all(|(name, value)| found.get(name).is_some_and(|found| compare::equal(class.rules.fields.get(name).unwrap(), value, found)))
+            declared.iter().enumerate().all(|(place, (name, value))| {
+                let rules = lookup.of(Some(&class.rules), place, name);
+                compare::value_at(found, place, name).is_some_and(|found| compare::equal(rules, value, found))
+            })
         });
         same.count()
     });
