@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench compare`; with `RAYON_NUM_THREADS=1` it takes one core, so that wall time is CPU time.
 
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, missing_docs)] // made-up numbers, and a bench that cannot be set up fails
+
 use bowline::api::configuration_item::ConfigurationItemSpec;
 use bowline::api::{DiscoverySourceSpec, Lifecycle, Percent, Selector, Table, Text, Value};
 use bowline::discovery::{Answer, Discovered, Observation};
