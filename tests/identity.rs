@@ -17,7 +17,9 @@ fn matched(documents: &[String], observations: &[&str]) -> Vec<String> {
     let estate = estate(documents);
     let discovered = discovered(vec![answer("s", observations)]);
     let correlation = correlate(&estate, &discovered);
-    let name = |found: &bowline::identity::Match| format!("{} is {}", found.sighting.find(&discovered).unwrap().1.key, estate.items[found.item as usize].name);
+    let name = |found: &bowline::identity::Match| {
+        format!("{} is {}", found.sighting.find(&discovered).map_or("nothing", |(_, one)| &*one.key), estate.items[found.item as usize].name)
+    };
     correlation.matches().iter().map(name).collect()
 }
 

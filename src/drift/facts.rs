@@ -5,7 +5,7 @@
 //! decide, those that name the attribute first; then the source's priority. Sources of one priority that disagree are a
 //! conflict, and nothing is compared.
 
-use super::compare::{self, Difference, agree, differences, equal, rules_of};
+use super::compare::{self, Difference, Lookup, agree, differences, equal, rules_of};
 use super::context::{Context, Item, Source, is_unexpected};
 use crate::api::ci_class::TruthRule;
 use crate::api::{Table, Value};
@@ -39,7 +39,7 @@ enum Said<'a> {
 }
 
 /// All that contradicts what is declared of the item at `place`.
-pub(super) fn contradictions(context: &Context, place: usize, item: &Item) -> Vec<Contradiction> {
+pub(super) fn contradictions<'c>(context: &'c Context, place: usize, item: &'c Item, lookup: &mut Lookup<'c>) -> Vec<Contradiction> {
     let matches = context.correlation.of(place);
     if matches.is_empty() || is_unexpected(item) || context.only_stale(matches) {
         return Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn contradictions(context: &Context, place: usize, item: &Item) -> Ve
     let class = context.class_of(item);
     let mut found = Vec::new();
     match matches {
-        [only] => of_one(context, item, class, *only, &mut found),
+        [only] => of_one(context, item, class, *only, lookup, &mut found),
         _ => Several { context, item, class, matches }.compare(&mut found),
     }
     found
@@ -58,11 +58,11 @@ fn rules_at<'a>(class: Option<&'a Class>, attribute: &str) -> &'a AttributeRules
 }
 
 /// One sighting: no one to disagree with.
-fn of_one(context: &Context, item: &Item, class: Option<&Class>, only: Match, found: &mut Vec<Contradiction>) {
+fn of_one<'c>(context: &'c Context, item: &'c Item, class: Option<&'c Class>, only: Match, lookup: &mut Lookup<'c>, found: &mut Vec<Contradiction>) {
     let Some((_, observation)) = context.look(only.sighting) else { return };
-    for (name, declared) in &item.spec.attributes {
-        let Some(value) = observation.attributes.get(name) else { continue };
-        let rules = rules_at(class, name);
+    for (place, (name, declared)) in item.spec.attributes.iter().enumerate() {
+        let Some(value) = compare::value_at(&observation.attributes, place, name) else { continue };
+        let rules = lookup.of(class.map(|class| &class.rules), place, name);
         if !equal(rules, declared, value) {
             push(context, item, differences(rules, &format!("attributes.{name}"), declared, value), only.sighting, "", found);
         }

@@ -31,6 +31,7 @@ use crate::api::Text;
 use crate::discovery::Discovered;
 use crate::estate::Estate;
 use crate::identity::Correlation;
+use compare::Lookup;
 use context::{Context, Item};
 use facts::Contradiction;
 
@@ -41,7 +42,8 @@ pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation,
     let context = Context::new(estate, discovered, correlation, now);
     let absent = missing::absent(&context);
     let held = mass_absence::held(&context, &absent);
-    let mut findings: Vec<Finding> = estate.items.par_iter().enumerate().flat_map_iter(|(place, item)| of_item(&context, place, item)).collect();
+    let mut findings: Vec<Finding> =
+        estate.items.par_iter().enumerate().map_init(Lookup::default, |lookup, (place, item)| of_item(&context, place, item, lookup)).flatten_iter().collect();
     findings.extend(missing::find(&context, &absent, &held));
     findings.extend(mass_absence::find(&context, &held));
     findings.extend(undeclared::find(&context));
@@ -55,8 +57,8 @@ pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation,
 }
 
 /// Changed and disputed attributes, and relations.
-fn of_item(context: &Context, place: usize, item: &Item) -> Vec<Finding> {
-    let contradictions = facts::contradictions(context, place, item).into_iter().filter_map(|contradiction| match contradiction {
+fn of_item<'c>(context: &'c Context, place: usize, item: &'c Item, lookup: &mut Lookup<'c>) -> Vec<Finding> {
+    let contradictions = facts::contradictions(context, place, item, lookup).into_iter().filter_map(|contradiction| match contradiction {
         Contradiction::Differs { difference, sighting, rule } => changed::finding(context, item, difference, sighting, &rule),
         Contradiction::Conflict { path, declared, said } => Some(conflict::finding(context, item, &path, &declared, &said)),
     });

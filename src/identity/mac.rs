@@ -10,33 +10,34 @@ pub(crate) type Mac = (u64, u8);
 pub(crate) fn parse(text: &str) -> Option<Mac> {
     let text = text.trim();
     let separator = text.bytes().find(|byte| matches!(byte, b':' | b'-' | b'.'));
-    let Some(separator) = separator else {
-        let bytes = match text.len() {
-            12 => 6,
-            16 => 8,
-            _ => return None,
-        };
-        return group(text).map(|value| (value, bytes));
-    };
-    let count = text.bytes().filter(|byte| *byte == separator).count() + 1;
-    let width = match (count, separator) {
-        (6 | 8, _) => 2,
-        (3 | 4, b'.') => 4,
+    let groups = separator.map_or(1, |separator| text.bytes().filter(|byte| *byte == separator).count() + 1);
+    let width = match (groups, separator, text.len()) {
+        (1, None, length @ (12 | 16)) => length,
+        (6 | 8, Some(_), _) => 2,
+        (3 | 4, Some(b'.'), _) => 4,
         _ => return None,
     };
-    let mut value = 0_u64;
-    for part in text.split(char::from(separator)) {
-        if part.is_empty() || part.len() > width {
+    let (mut value, mut group, mut digits) = (0_u64, 0_u64, 0);
+    for byte in text.bytes() {
+        if Some(byte) == separator {
+            if digits == 0 {
+                return None;
+            }
+            value = value << (width * 4) | group;
+            (group, digits) = (0, 0);
+        } else {
+            digits += 1;
+            group = group << 4 | u64::from(char::from(byte).to_digit(16)?);
+        }
+        if digits > width {
             return None;
         }
-        value = value << (width * 4) | group(part)?;
     }
-    Some((value, u8::try_from(count * width / 2).ok()?))
-}
-
-fn group(digits: &str) -> Option<u64> {
-    // The standard's reader would take a sign too.
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(digits, 16).ok())?
+    if digits == 0 {
+        return None;
+    }
+    let value = if groups == 1 { group } else { value << (width * 4) | group };
+    Some((value, u8::try_from(groups * width / 2).ok()?))
 }
 
 /// Whether both are the same address.

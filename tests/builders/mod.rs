@@ -1,5 +1,6 @@
 //! Small estates and answers, for tests of identity and drift.
 #![allow(dead_code)] // each test file uses its own part
+#![allow(clippy::unwrap_used)] // a test that cannot be set up fails
 
 use bowline::api::{Table, Text, Value};
 use bowline::discovery::{Answer, Discovered, Observation, ObservedRelation, Target};

@@ -310,6 +310,43 @@ pub(crate) fn below(rules: &AttributeRules, name: &str) -> AttributeRules {
     below
 }
 
+/// The rules of the attributes of one item after the other. Items of a class mostly have the same attributes, so what was
+/// looked up for the one before is looked at first.
+#[derive(Default)]
+pub struct Lookup<'a> {
+    rules: Option<&'a AttributeRules>,
+    known: Vec<(&'a str, &'a AttributeRules)>,
+}
+
+impl<'a> Lookup<'a> {
+    /// The rules of the attribute `name`, which is the `place`th of its item, under the `rules` of the item's class.
+    pub fn of(&mut self, rules: Option<&'a AttributeRules>, place: usize, name: &'a str) -> &'a AttributeRules {
+        let same_class = match (self.rules, rules) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if !same_class {
+            self.rules = rules;
+            self.known.clear();
+        }
+        if let Some((_, rules)) = self.known.get(place).filter(|(known, _)| *known == name) {
+            return rules;
+        }
+        let found = rules.map_or(plain(), |rules| rules_of(rules, name));
+        self.known.truncate(place);
+        if self.known.len() == place {
+            self.known.push((name, found));
+        }
+        found
+    }
+}
+
+/// The value of `name`, looked for at `place` first: two tables mostly have the same names.
+pub fn value_at<'t>(table: &'t Table<Value>, place: usize, name: &str) -> Option<&'t Value> {
+    let hinted = table.iter().nth(place).filter(|(known, _)| ***known == *name);
+    hinted.map(|(_, value)| value).or_else(|| table.get(name))
+}
+
 /// The rules of an attribute.
 pub(crate) fn rules_of<'a>(rules: &'a AttributeRules, attribute: &str) -> &'a AttributeRules {
     rules.fields.get(attribute).unwrap_or(&PLAIN)
