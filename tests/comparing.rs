@@ -128,9 +128,20 @@ fn an_estate_that_is_as_declared_has_no_finding_whatever_else_the_sources_say() 
     assert_eq!(keys(&[item("a", declared), source("s", "")], vec![answer("s", &[found])]), Vec::<String>::new());
 }
 
-// `int g0/0` is not `interface GigabitEthernet0/0`: text is compared as text, so the class must say where it is more.
+// Exact text match of configuration: `int g0/0` is `interface GigabitEthernet0/0`.
 #[test]
-fn configuration_text_is_compared_exactly_and_told_as_one_difference_that_shows_both_sides() {
+fn the_configuration_of_a_network_device_compares_by_what_its_lines_mean() {
+    let (classes, problems) = bowline::estate::Classes::resolve(&[]);
+    assert!(problems.is_empty());
+    let rules = &classes.get("network-device").unwrap().rules;
+    let configuration = |text: &str| Value::Map([("configuration", Value::from(text))].into_iter().collect());
+    let same = |one: &str, other: &str| bowline::drift::compare::equal(rules, &configuration(one), &configuration(other));
+    assert!(same("interface GigabitEthernet0/0\n  shutdown", "!\nint g0/0\nshut"));
+    assert!(!same("interface GigabitEthernet0/0\n  shutdown", "int g0/0\nno shut"));
+}
+
+#[test]
+fn text_of_which_no_class_says_more_is_compared_exactly_and_shown_on_both_sides() {
     let told = compared("configuration: interface GigabitEthernet0/0", "configuration: int g0/0");
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0].declared, &told[0].discovered), (&Value::from("interface GigabitEthernet0/0"), &Value::from("int g0/0")));

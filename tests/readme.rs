@@ -83,7 +83,11 @@ fn the_change_request_of_the_readme_is_what_bowline_writes() {
     let key = riskiest["key"].as_str().unwrap();
     let body = place.bowline(&["explain", key, "--at", support::AT, "--output", "markdown"]).ends_with(0).stdout;
     // Quoted, and with smaller headings, so that it stands apart from the README's own text.
-    let quoted: Vec<String> = body.trim_end().lines().map(|line| format!("> {}", line.replacen("## ", "#### ", 1).replacen("# ", "### ", usize::from(line.starts_with("# ")))).trim_end().to_owned()).collect();
+    let quoted: Vec<String> = body
+        .trim_end()
+        .lines()
+        .map(|line| format!("> {}", line.replacen("## ", "#### ", 1).replacen("# ", "### ", usize::from(line.starts_with("# ")))).trim_end().to_owned())
+        .collect();
 
     let text = readme();
     let (before, rest) = text.split_once("<!-- change request -->\n").expect("the README has a place for it");

@@ -101,6 +101,8 @@ pub enum Compare {
     HostName,
     /// Text, without regard to case.
     CaseInsensitive,
+    /// The configuration of a network device, line by line: `int g0/0` is `interface GigabitEthernet0/0`.
+    Configuration,
     /// Text, exactly.
     Text,
     /// Volatile: not compared.

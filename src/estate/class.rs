@@ -278,7 +278,7 @@ fn rule(written: &Value, path: &str, tell: Tell) -> (AttributeRule, bool) {
         }
         any = true;
         let known = match &**key {
-            "compare" => "Quantity, Number, Version, Mac, Ip, HostName, CaseInsensitive, Text, Never",
+            "compare" => "Quantity, Number, Version, Mac, Ip, HostName, CaseInsensitive, Configuration, Text, Never",
             "list" => "Ordered, Set",
             "onDrift" => "Adopt, Enforce, Report",
             _ => "true, false",

@@ -12,6 +12,7 @@
 //! Of two maps, only what both have is compared; within a list, all that the first has. A source's class says nothing of
 //! an attribute: it compares as JSON does, numbers by number, so `8` is `8.0` and not `"8"`.
 
+mod configuration;
 mod host_name;
 mod list;
 mod number;
@@ -150,6 +151,7 @@ fn same_text(compare: Compare, one: &str, other: &str) -> bool {
         Compare::Ip => ip::equal(one, other),
         Compare::HostName => host_name::equal(one, other),
         Compare::CaseInsensitive => text::equal(one, other),
+        Compare::Configuration => configuration::equal(one, other),
         Compare::Text => one == other,
         Compare::Never => true,
     }
@@ -276,6 +278,7 @@ fn write_text(compare: Option<Compare>, value: &Value, text: &str, out: &mut Str
         Some(Compare::Ip) => ip::write(text, out),
         Some(Compare::HostName) => host_name::write(text, out),
         Some(Compare::CaseInsensitive) => text::write(text, out),
+        Some(Compare::Configuration) => configuration::write(text, out),
         Some(Compare::Never) => {}
         None if matches!(value, Value::Number(_)) => number::write(text, out),
         None if matches!(value, Value::Text(_)) => {
