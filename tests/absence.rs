@@ -155,7 +155,7 @@ fn a_repeated_row_that_nobody_declared_is_one_finding() {
 fn an_answer_that_is_suddenly_empty_is_held() {
     let told = findings(&estate(&machines(10, &[])), &discovered(vec![there(0)]));
     assert_eq!(keys_of(&told), ["massabsence/s"]);
-    assert_eq!(told[0].message, "s named 0 items, and 10 of the 10 declared items that it covers are not among them.");
+    assert_eq!(told[0].message, "Of the 10 declared items that s covers, 10 are not among the 0 that it named.");
     assert!(told[0].remedy.contains("`bowline reconcile --confirm s`"));
     assert_eq!(keys(&machines(10, &[]), vec![cut_short("s", &[], "429 Too Many Requests")]), NONE, "and a failure is a failure");
 }
@@ -171,7 +171,7 @@ fn a_source_that_says_far_less_than_before_is_held_until_a_person_confirms() {
     let estate = estate(&machines(10, &[]));
     let told = findings(&estate, &with_history(10, there(7)));
     assert_eq!(keys_of(&told), ["massabsence/s"], "30% of 10 vanished, and 20% may");
-    assert_eq!(told[0].message, "s named 7 items, and 10 the time before: 3 vanished at once.");
+    assert_eq!(told[0].message, "s named 7 this time and 10 the time before: 3 vanished at once.");
     assert_eq!(told[0].kind, FindingKind::MassAbsence);
     assert_eq!(keys_of(&findings(&estate, &with_history(10, there(8)))), ["missing/m-08", "missing/m-09"], "20% is not more than 20%");
 

@@ -3,7 +3,7 @@
 /// How many characters of one value are shown.
 const LONGEST: usize = 160;
 
-/// `text` on one line, at most [`LONGEST`] characters, control and direction-changing characters shown as spaces.
+/// `text` on one line, at most 160 characters, control and direction-changing characters shown as spaces.
 pub fn one_line(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{2028}' | '\u{2029}')

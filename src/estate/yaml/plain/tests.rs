@@ -1,3 +1,5 @@
+//! The plain reader gives the same tree as the full one, to the place of every value.
+
 use proptest::prelude::*;
 
 use super::super::read::read as slow;

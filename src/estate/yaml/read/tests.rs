@@ -1,3 +1,5 @@
+//! How YAML is read: what a document means, and where its values stand.
+
 #![allow(clippy::format_push_string, clippy::format_collect)] // the plainest way to long texts
 
 use proptest::prelude::*;
