@@ -1,6 +1,5 @@
 //! The pure middle as one function, and its result.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use crate::discovery::{Answer, Discovered};
 use crate::drift::{self, Finding};
 use crate::estate::{Diagnostic, Estate};
 use crate::identity;
-use crate::impact::ServiceGraph;
+use crate::impact::{ServiceGraph, nearest_first};
 
 /// What differs, and what is proposed. The same input gives the same bytes.
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +101,7 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
 /// The services that a finding can hurt, worst first; of equally hurt ones, the nearest first.
 fn services(graph: &ServiceGraph, finding: &Finding) -> Vec<ServiceEffect> {
     let mut impacts = graph.effects_of(std::slice::from_ref(&finding.item));
-    impacts.sort_by(|a, b| (Reverse(a.effect.effect), a.path.len(), &a.effect.name).cmp(&(Reverse(b.effect.effect), b.path.len(), &b.effect.name)));
+    nearest_first(&mut impacts);
     impacts.into_iter().map(|impact| impact.effect).collect()
 }
 

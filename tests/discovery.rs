@@ -120,10 +120,9 @@ async fn the_order_of_a_large_file_is_kept_over_blocks_and_threads() {
     assert!(answer.complete && answer.items.len() == 20_000 && answer.items.is_sorted_by(|one, other| one.key < other.key));
 }
 
-/// A measurement: `cargo test --release --test discovery -- --ignored --nocapture`.
+/// How long it takes is printed (`cargo test --release --test discovery -- --nocapture`), never asserted.
 #[tokio::test]
-#[ignore = "a measurement, for a release build"]
-async fn a_hundred_thousand_machines_are_read_and_mapped_in_well_under_a_second() {
+async fn a_hundred_thousand_machines_are_read_and_mapped_completely() {
     let mut lines = String::new();
     for number in 0..100_000 {
         let _ = writeln!(

@@ -171,10 +171,9 @@ async fn two_that_write_at_once_lose_nothing() {
     }
 }
 
-/// A measurement: `cargo test --release --test store -- --ignored --nocapture`.
+/// How long it takes is printed (`cargo test --release --test store -- --nocapture`), never asserted.
 #[tokio::test]
-#[ignore = "a measurement, for a release build"]
-async fn a_hundred_thousand_items_take_less_than_a_second() {
+async fn a_hundred_thousand_items_are_remembered_once_each() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap().store;
     let keys: Vec<String> = (0..100_000).map(|number| format!("a6a3a450-6513-470e-a69e-{number:012}")).collect();
@@ -183,7 +182,7 @@ async fn a_hundred_thousand_items_take_less_than_a_second() {
         let start = std::time::Instant::now();
         store.record("harbour", &[&answer], Timestamp::UNIX_EPOCH).await.unwrap();
         println!("{round}: {:?}", start.elapsed());
-        assert!(start.elapsed() < std::time::Duration::from_secs(1));
+        assert_eq!(store.seen("harbour", "vcenter").await.unwrap().len(), keys.len());
     }
     store.close().await;
     let start = std::time::Instant::now();

@@ -17,8 +17,6 @@ pub mod group;
 pub mod markdown;
 pub mod risk;
 
-use std::cmp::Reverse;
-
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 
@@ -27,7 +25,7 @@ use crate::api::{OnDrift, Text};
 use crate::calendar::{Booking, Calendar, Decision};
 use crate::drift::{Finding, FindingKind, Severity};
 use crate::estate::Estate;
-use crate::impact::{Impact, ServiceGraph};
+use crate::impact::{Impact, ServiceGraph, nearest_first};
 
 use group::Group;
 
@@ -121,7 +119,7 @@ fn needs_slot(draft: &Draft) -> bool {
 
 fn draft<'a>(estate: &Estate, group: Group<'a>, graph: &ServiceGraph) -> Draft<'a> {
     let mut impacts = if group.action == OnDrift::Enforce { graph.effects_of(&group.items) } else { Vec::new() };
-    impacts.sort_by(|a, b| (Reverse(a.effect.effect), a.path.len(), &a.effect.name).cmp(&(Reverse(b.effect.effect), b.path.len(), &b.effect.name)));
+    nearest_first(&mut impacts);
     let done = actions::carry_out(estate, &group);
     let kind = change_type(&group);
     let risk = risk::rate(estate, &group, &impacts);

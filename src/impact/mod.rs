@@ -22,6 +22,7 @@
 mod build;
 mod spread;
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -82,6 +83,11 @@ struct Link {
     /// As one of the members of a group, of which some may be enough.
     member: bool,
     label: Text,
+}
+
+/// Sorts impacts for a reader: worst first; of services that are hurt alike the nearest first, then by name.
+pub fn nearest_first(impacts: &mut [Impact]) {
+    impacts.sort_by(|a, b| (Reverse(a.effect.effect), a.path.len(), &a.effect.name).cmp(&(Reverse(b.effect.effect), b.path.len(), &b.effect.name)));
 }
 
 impl ServiceGraph {
