@@ -15,7 +15,7 @@ use std::fs;
 
 use bowline::change::Change;
 use bowline::forge::life::Standing;
-use bowline::forge::{Error, Forge, Note, Pass, State};
+use bowline::forge::{Error, Forge, Note, Pass, State, Why};
 use repo::*;
 
 #[test]
@@ -66,7 +66,7 @@ fn the_request_is_found_again_with_title_body_state_and_patch() {
     assert_eq!((request.title.as_str(), request.state, request.hold, request.conflicts), ("Change db-memory", State::Open, None, false));
     assert!(request.body.starts_with("# db-memory\n\nWhat and why.\n\n<!-- bowline:"), "{}", request.body);
     assert_eq!(request.opened, at(0));
-    let patch = repo.forge().patch(&request).unwrap();
+    let patch = wait(repo.forge().patch(&request)).unwrap();
     assert_eq!(patch.trim_end(), repo.git(&["diff", "main", "bowline/db-memory"]));
     assert!(matches!(repo.forge().request("none"), Err(Error::Unknown { .. })));
 }
@@ -252,7 +252,7 @@ fn a_persons_commit_stays_in_the_history_of_the_record_when_the_request_is_rejec
         let theirs = commit_to_branch(&repo);
         if rebuilt {
             let request = repo.forge().request("db-memory").unwrap();
-            wait(repo.forge().rewrite(&request, &memory("4Gi"), Pass { base: None, now: at(1) })).unwrap();
+            wait(repo.forge().rewrite(&request, &memory("4Gi"), Why::DriftChanged, Pass { base: None, now: at(1) })).unwrap();
             assert_eq!(standing(&repo.settle(&[memory("4Gi")], 2)), &Standing::Proposed);
         } else {
             wait(repo.forge().reject("db-memory", None, None, at(1))).unwrap();
@@ -268,7 +268,7 @@ fn a_request_that_moved_since_it_was_listed_is_not_rewritten() {
     let listed = repo.forge().request("db-memory").unwrap();
     let theirs = commit_to_branch(&repo);
     let pass = Pass { base: None, now: at(1) };
-    assert!(matches!(wait(repo.forge().rewrite(&listed, &memory("4Gi"), pass)), Err(Error::Moved { .. })));
+    assert!(matches!(wait(repo.forge().rewrite(&listed, &memory("4Gi"), Why::DriftChanged, pass)), Err(Error::Moved { .. })));
     assert!(matches!(wait(repo.forge().close(&listed, "gone", pass)), Err(Error::Moved { .. })));
     assert_eq!(repo.git(&["rev-parse", "bowline/db-memory"]), theirs);
 }

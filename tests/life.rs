@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+use std::collections::BTreeSet;
+
 use bowline::api::Text;
 use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel, Schedule};
+use bowline::api::estate::RebaseWhen;
 use bowline::change::{Change, FileChange};
 use bowline::drift::Finding;
 use bowline::estate::{Estate, Origin, SourceFile, Unreadable};
 use bowline::forge::life::{Action, Decided, Doubt, Limits, Standing, Why, decide};
-use bowline::forge::{Decision, HOLD_LABEL, Hold, Listing, Marker, Note, Noted, Problem, REBUILD_LABEL, Request, State, branch_of};
+use bowline::forge::{Decision, HOLD_LABEL, Hold, Listing, Marker, Note, Noted, Pass, Problem, REBUILD_LABEL, Request, State, branch_of};
 use bowline::plan::{Plan, SourceReport, Summary};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
@@ -17,7 +20,7 @@ fn now() -> Timestamp {
 }
 
 fn limits() -> Limits {
-    Limits { max_open: 10, max_per_hour: 20, rejected_for: SignedDuration::from_hours(90 * 24) }
+    Limits { max_open: 10, max_per_hour: 20, rejected_for: SignedDuration::from_hours(90 * 24), rebase_when: RebaseWhen::Conflicted }
 }
 
 /// A change whose drift and wording are named apart: the wording may change while the drift stays.
@@ -26,6 +29,9 @@ fn change(key: &str, drift: &str, wording: &str) -> Change {
     Change {
         key: key.into(),
         fingerprint: format!("{drift}-{wording}").into(),
+        content: drift.into(),
+        basis: "b".into(),
+        owner: None,
         title: format!("Change {key}"),
         kind: ChangeType::Normal,
         risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
@@ -70,6 +76,8 @@ fn request(change: &Change, state: State) -> Request {
         decision: decided.then(|| Decision { who: Some("Ada".into()), at, reason: Some("not now".into()), commit: None }),
         notes: Vec::new(),
         labels: Vec::new(),
+        url: None,
+        unfinished: false,
     }
 }
 
@@ -83,7 +91,7 @@ fn noted(mut request: Request, note: Note) -> Request {
 }
 
 fn run_with(requests: Vec<Request>, wanted: &[Change], doubt: &Doubt, limits: &Limits, now: Timestamp) -> Decided {
-    decide(&Listing { requests, problems: Vec::new() }, wanted, doubt, limits, now)
+    decide(&Listing { requests, problems: Vec::new() }, wanted, doubt, &BTreeSet::new(), limits, Pass { base: Some("b1"), now })
 }
 
 fn run(requests: Vec<Request>, wanted: &[Change]) -> Decided {
@@ -398,7 +406,7 @@ fn rewriting_and_closing_need_no_slot() {
 #[test]
 fn a_request_that_cannot_be_read_is_left_and_told() {
     let listing = Listing { requests: vec![], problems: vec![Problem { key: "a".into(), message: "broken".into() }] };
-    let decided = decide(&listing, &[change("a", "d1", "w1")], &Doubt::none(), &limits(), now());
+    let decided = decide(&listing, &[change("a", "d1", "w1")], &Doubt::none(), &BTreeSet::new(), &limits(), Pass { base: None, now: now() });
     assert_eq!((actions(&decided), standing(&decided, "a")), (vec![], &Standing::Unreadable { message: "broken".into() }));
 }
 

@@ -106,8 +106,22 @@ pub struct Changes {
     /// Labels of the pull requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Text>,
-    /// Who is asked to review.
-    pub reviewers: Reviewers,
+    /// Who is asked to review. A name with a slash is a team: `org/team`.
+    pub reviewers: People,
+    /// To whom it is assigned.
+    pub assignees: People,
+    /// Whether pull requests begin as drafts. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
+    /// The milestone of the pull requests, by its title. It must exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<Text>,
+    /// Whether one issue shows all findings, and what waits for a slot or was rejected. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dashboard: bool,
+    /// When an open request is built anew because its base branch has moved. Default: Conflicted.
+    #[serde(skip_serializing_if = "RebaseWhen::is_default")]
+    pub rebase_when: RebaseWhen,
     /// How long a rejected change stays rejected while its drift stays the same. Default: 90d.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected_for: Option<Period>,
@@ -120,7 +134,12 @@ impl Default for Changes {
             max_open: 10,
             max_per_hour: 20,
             labels: Vec::new(),
-            reviewers: Reviewers::default(),
+            reviewers: People::default(),
+            assignees: People::default(),
+            draft: false,
+            milestone: None,
+            dashboard: false,
+            rebase_when: RebaseWhen::default(),
             rejected_for: None,
         }
     }
@@ -139,11 +158,29 @@ pub enum GroupBy {
     Item,
 }
 
-/// Who is asked to review.
+/// When an open request is built anew because its base branch has moved. Building anew dismisses approvals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RebaseWhen {
+    /// When it can no longer be merged.
+    #[default]
+    Conflicted,
+    /// Whenever the base branch has moved.
+    Behind,
+    /// Never by itself; the label `bowline/rebuild` asks for it.
+    Never,
+}
+
+impl RebaseWhen {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Accounts by owner of the items.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Reviewers {
-    /// Accounts by owner.
+pub struct People {
+    /// Accounts by owner. `"*"` stands for items of any other owner or of none.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub owners: Table<Vec<Text>>,
 }

@@ -5,7 +5,7 @@
 use jiff::{Zoned, tz::TimeZone};
 use std::fmt::Write;
 
-use crate::api::change_request::{EffectOnService, RiskLevel};
+use crate::api::change_request::{EffectOnService, RiskLevel, Schedule};
 use crate::api::{OnDrift, Text, Value};
 use crate::calendar::{Decision, Slot};
 use crate::drift::Finding;
@@ -223,6 +223,14 @@ pub fn span_of(start: &Zoned, end: &Zoned) -> String {
     let zone = start.time_zone().iana_name().unwrap_or("UTC").to_owned();
     let until = if start.date() == end.date() { end.strftime("%H:%M") } else { end.strftime("%a %Y-%m-%d %H:%M") };
     format!("{} to {until} {zone} ({})", start.strftime("%a %Y-%m-%d %H:%M"), start.strftime("%:z"))
+}
+
+/// A schedule's time in its own zone; as it is written where it cannot be read.
+pub fn schedule_in_words(schedule: &Schedule) -> String {
+    match (schedule.start.parse::<Zoned>(), schedule.end.parse::<Zoned>()) {
+        (Ok(start), Ok(end)) => span_of(&start, &end),
+        _ => format!("{} to {}", schedule.start, schedule.end),
+    }
 }
 
 fn utc_span(slot: &Slot) -> String {

@@ -37,6 +37,15 @@ pub struct Change {
     pub key: Text,
     /// A digest of all that it says: while it is the same, nothing is rewritten.
     pub fingerprint: Text,
+    /// A digest of what its branch proposes: while it is the same, the branch is left, so that approvals stay.
+    pub content: Text,
+    /// A digest of the files that its branch edits, as they stand in the base: while it is the same, a base that has moved
+    /// cannot conflict.
+    #[serde(skip)]
+    pub basis: Text,
+    /// The owner of all its items, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text>,
     /// What, in one line.
     pub title: String,
     /// Standard, Normal or Emergency.
@@ -147,6 +156,9 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
     }
     let mut change = Change {
         fingerprint: Text::default(),
+        content: Text::default(),
+        basis: Text::default(),
+        owner: group.owner.clone().or_else(|| common_owner(&group)),
         title: group.title(),
         kind,
         risk,
@@ -161,18 +173,36 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
         body: String::new(),
         key: group.key.clone(),
     };
-    change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document::write(&change, &group) });
+    let document = document::write(&change, &group);
+    change.content = Finding::digest(&[&document]);
+    change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document });
+    change.basis = basis(estate, &change.files);
     change.body = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision });
     change.fingerprint = fingerprint(&change);
     change
 }
 
+/// The text of the edited files counts by what is edited in them, which the document says: that somebody else edits
+/// another line of the same file is no reason to write the request again.
 fn fingerprint(change: &Change) -> Text {
-    let mut parts = vec![&*change.title, &*change.body];
-    for file in &change.files {
-        parts.extend([&*file.path, &file.text]);
+    let mut parts = vec![&*change.title, &*change.body, &*change.content];
+    parts.extend(change.files.iter().map(|file| &*file.path));
+    Finding::digest(&parts)
+}
+
+fn basis(estate: &Estate, files: &[FileChange]) -> Text {
+    let mut parts = Vec::new();
+    for file in files {
+        let text = estate.files.iter().find(|known| *known.path == *file.path).map_or("", |known| &*known.text);
+        parts.extend([&*file.path, text]);
     }
     Finding::digest(&parts)
+}
+
+/// The owner of every finding's item, where the group was not made by owner.
+fn common_owner(group: &Group) -> Option<Text> {
+    let first = group.findings.first()?.owner.as_ref()?;
+    group.findings.iter().all(|finding| finding.owner.as_ref() == Some(first)).then(|| first.clone())
 }
 
 /// The slots that merged change requests hold.

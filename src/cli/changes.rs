@@ -61,7 +61,7 @@ enum Verb {
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
     match &arguments.verb {
         Verb::List { estate, all } => list(options, &forge(options, estate).await?, *all),
-        Verb::Show { key, estate } => show(options, &forge(options, estate).await?, key),
+        Verb::Show { key, estate } => show(options, &forge(options, estate).await?, key).await,
         Verb::Approve { key, estate } => {
             let forge = forge(options, estate).await?;
             let key = find(&forge, key)?.marker.key;
@@ -152,9 +152,9 @@ fn state(request: &Request) -> String {
     }
 }
 
-fn show(options: &Options, forge: &Local, key: &str) -> Result<Outcome, Failure> {
+async fn show(options: &Options, forge: &Local, key: &str) -> Result<Outcome, Failure> {
     let request = find(forge, key)?;
-    let patch = forge.patch(&request).map_err(failure)?;
+    let patch = forge.patch(&request).await.map_err(failure)?;
     match options.output {
         Format::Markdown => print_text(&format!("# {}\n\n{}\n", markdown::plain(&request.title), Marker::detach(&request.body)))?,
         Format::Human => {

@@ -1,5 +1,7 @@
 //! `bowline reconcile`: one pass. Plans from what is committed, then opens, updates and closes change requests.
 
+use std::collections::BTreeSet;
+
 use bowline::api::Text;
 use bowline::change::markdown;
 use bowline::discovery::Answer;
@@ -75,7 +77,7 @@ pub async fn settle(options: &Options, session: &Session, plan: &Plan, confirmed
     let limits = Limits::from(&session.estate.spec.changes);
     let pass = Pass { base: session.estate.revision.as_deref(), now: session.now };
     let doubt = Doubt::of(&session.estate, plan);
-    let settled = life::settle(&forge as &dyn Forge, &plan.changes, &doubt, &limits, pass).await.map_err(failure)?;
+    let settled = life::settle(&forge as &dyn Forge, &plan.changes, &doubt, &BTreeSet::new(), &limits, pass).await.map_err(failure)?;
     remember(options, session, plan, confirmed).await;
     Ok(settled)
 }
@@ -159,6 +161,7 @@ pub fn text(style: Style, settled: &Settled, next: bool) -> String {
 fn verb(action: &Action) -> &'static str {
     match action {
         Action::Open => "opened ",
+        Action::Finish => "mended ",
         Action::Rewrite(_) => "updated",
         Action::Close { .. } => "closed ",
         Action::Note { .. } => "noted  ",
@@ -168,8 +171,10 @@ fn verb(action: &Action) -> &'static str {
 fn describe(key: &str, action: &Action) -> String {
     match action {
         Action::Open => format!("bowline/{key}"),
+        Action::Finish => format!("bowline/{key}, whose opening was cut short"),
         Action::Rewrite(Why::DriftChanged) => format!("bowline/{key}, since what it says is no longer so"),
-        Action::Rewrite(Why::BaseMoved) => format!("bowline/{key}, since the base branch changed the same files"),
+        Action::Rewrite(Why::Reworded) => format!("bowline/{key}: its words only; its branch and its approvals stay"),
+        Action::Rewrite(Why::BaseMoved) => format!("bowline/{key}, since the base branch has moved"),
         Action::Rewrite(Why::Asked) => format!("bowline/{key}, as its label asks"),
         Action::Close { reason } => format!("bowline/{key}: {}", markdown::one_line(reason)),
         Action::Note { text, .. } => format!("bowline/{key}: {}", markdown::one_line(text)),
@@ -181,6 +186,7 @@ fn standing_note(standing: &Standing) -> Option<String> {
         Standing::Waiting { reason } => Some(format!("waits, {reason}")),
         Standing::HandsOff => Some("a person has committed to its branch, so it is left alone".to_owned()),
         Standing::Held => Some("its branch is checked out or held, so it is left alone for as long".to_owned()),
+        Standing::Conflicts => Some("it conflicts with the base branch; the label `bowline/rebuild` has it built anew (rebaseWhen: Never)".to_owned()),
         Standing::InDoubt { reason } => Some(format!("left as it is: {reason}")),
         Standing::Rejected { until, who, reason } => {
             let who = who.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();

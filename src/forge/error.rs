@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use super::State;
+use super::hosted::Fault;
+use crate::access::AccessError;
+use crate::credentials::CredentialError;
+use crate::estate::git::GitError;
 
 /// Why a forge could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +184,18 @@ pub enum Error {
         /// The request.
         key: String,
     },
+    /// A forge over the network did not do what it was asked.
+    #[error(transparent)]
+    Hosted(#[from] Fault),
+    /// A credential cannot be used there.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The operator does not allow to reach it.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A branch could not be pushed.
+    #[error(transparent)]
+    Push(#[from] GitError),
     /// Git said no.
     #[error("git: {}", .0.message())]
     Git(#[from] git2::Error),
@@ -229,13 +245,17 @@ impl Error {
             Self::Git(error) if error.code() == git2::ErrorCode::Owner => {
                 "the repository belongs to another user; if you trust it: `git config --global --add safe.directory FOLDER`".into()
             }
-            Self::BadPath { .. } | Self::Git(_) | Self::Io { .. } => return None,
+            Self::Hosted(fault) => return fault.hint(),
+            Self::BadPath { .. } | Self::Git(_) | Self::Io { .. } | Self::Credential(_) | Self::Access(_) | Self::Push(_) => return None,
         };
         Some(hint)
     }
 
     /// Whether it would be the same for every request, so that trying the next one is of no use.
     pub fn concerns_all(&self) -> bool {
+        if let Self::Hosted(fault) = self {
+            return fault.concerns_all();
+        }
         matches!(
             self,
             Self::NotARepository { .. }
@@ -246,7 +266,14 @@ impl Error {
                 | Self::OtherBase { .. }
                 | Self::ForeignRevision { .. }
                 | Self::Busy
+                | Self::Credential(_)
+                | Self::Access(_)
         )
+    }
+
+    /// Whether what was asked may have been done all the same.
+    pub fn uncertain(&self) -> bool {
+        matches!(self, Self::Hosted(fault) if fault.uncertain())
     }
 }
 

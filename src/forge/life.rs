@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::{Error, Forge, HOLD_LABEL, Hold, Listing, Marker, Note, Pass, REBUILD_LABEL, Request, State};
 use crate::api::Text;
-use crate::api::estate::Changes;
+use crate::api::estate::{Changes, RebaseWhen};
 use crate::change::Change;
 use crate::drift::finding::FindingKind;
 use crate::estate::Estate;
@@ -41,12 +41,14 @@ pub struct Limits {
     pub max_per_hour: u32,
     /// How long a rejected change stays rejected while its drift stays the same.
     pub rejected_for: SignedDuration,
+    /// When a moved base is a reason to build an open request anew.
+    pub rebase_when: RebaseWhen,
 }
 
 impl From<&Changes> for Limits {
     fn from(changes: &Changes) -> Self {
         let rejected_for = changes.rejected_for.as_ref().map_or(REJECTED_FOR, |period| SignedDuration::from_secs(period.seconds()));
-        Self { max_open: changes.max_open, max_per_hour: changes.max_per_hour, rejected_for }
+        Self { max_open: changes.max_open, max_per_hour: changes.max_per_hour, rejected_for, rebase_when: changes.rebase_when }
     }
 }
 
@@ -106,7 +108,9 @@ pub struct Step {
 pub enum Action {
     /// Opened, anew if there was one before.
     Open,
-    /// Its commit, title and body replaced.
+    /// What its opening left undone.
+    Finish,
+    /// Its title and body replaced, and its commit unless only the words differ.
     Rewrite(Why),
     /// Closed, and its branch deleted.
     Close {
@@ -125,9 +129,11 @@ pub enum Action {
 /// Why a request is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Why {
-    /// What it says is no longer so.
+    /// What it proposes is no longer so.
     DriftChanged,
-    /// The base branch changed the same files.
+    /// What it proposes is the same, but told in other words. Its branch stays, and with it approvals.
+    Reworded,
+    /// The base branch has moved, and it conflicts or the estate wants it on the newest.
     BaseMoved,
     /// A label asks for it.
     Asked,
@@ -145,8 +151,11 @@ pub enum Standing {
     },
     /// A person has committed to it; Bowline no longer updates it.
     HandsOff,
-    /// A working tree has its branch checked out, or a label holds it; it is not updated for as long.
+    /// A working tree has its branch checked out, a label holds it, or a person opened it again; it is not updated for as
+    /// long.
     Held,
+    /// It conflicts with its base branch, and the estate says that it is not built anew by itself.
+    Conflicts,
     /// The drift is gone, but a person has committed to it, so it is left.
     Abandoned,
     /// This pass knows too little to say.
@@ -219,14 +228,16 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-/// Brings the forge to what is wanted. A second call with nothing new takes no step.
+/// Brings the forge to what is wanted. A second call with nothing new takes no step. `asked` are keys that a person wants
+/// proposed now, whatever the limits or an earlier rejection say.
 ///
 /// # Errors
 /// When the requests cannot be listed. A step that fails is told in the outcome, and the others are still taken.
-pub async fn settle(forge: &dyn Forge, changes: &[Change], doubt: &Doubt, limits: &Limits, pass: Pass<'_>) -> Result<Outcome, Error> {
+pub async fn settle(forge: &dyn Forge, changes: &[Change], doubt: &Doubt, asked: &BTreeSet<Text>, limits: &Limits, pass: Pass<'_>) -> Result<Outcome, Error> {
     forge.recover(pass).await?;
-    let listing = forge.list().await?;
-    let decided = decide(&listing, changes, doubt, limits, pass.now);
+    let mut listing = forge.list(pass).await?;
+    probe(forge, &mut listing, changes, pass).await?;
+    let decided = decide(&listing, changes, doubt, asked, limits, pass);
     let mut outcome = Outcome { standings: decided.standings, ..Outcome::default() };
     let mut steps = decided.steps.into_iter();
     while let Some(step) = steps.next() {
@@ -245,26 +256,46 @@ pub async fn settle(forge: &dyn Forge, changes: &[Change], doubt: &Doubt, limits
     Ok(outcome)
 }
 
+/// Asks whether requests conflict, for those where it is possible: a base that has moved in the very files.
+async fn probe(forge: &dyn Forge, listing: &mut Listing, changes: &[Change], pass: Pass<'_>) -> Result<(), Error> {
+    let wanted: BTreeMap<&Text, &Change> = changes.iter().map(|change| (&change.key, change)).collect();
+    for request in &mut listing.requests {
+        let Some(change) = wanted.get(request.key()) else { continue };
+        let untouched = request.state == State::Open && request.hold.is_none();
+        if untouched && behind(request, pass) && change.basis != request.marker.basis {
+            request.conflicts = forge.conflicts(request, pass).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the base has moved since the request was built.
+fn behind(request: &Request, pass: Pass<'_>) -> bool {
+    pass.base.is_some_and(|base| base != request.base)
+}
+
 async fn take(forge: &dyn Forge, listing: &Listing, changes: &[Change], step: &Step, pass: Pass<'_>) -> Result<(), Error> {
     let unknown = || Error::Unknown { key: step.key.to_string() };
     let request = || listing.find(&step.key).ok_or_else(unknown);
     let change = || changes.iter().find(|change| change.key == step.key).ok_or_else(unknown);
     match &step.action {
         Action::Open => forge.open(change()?, pass).await,
-        Action::Rewrite(_) => forge.rewrite(request()?, change()?, pass).await,
+        Action::Finish => forge.finish(request()?, change()?, pass).await,
+        Action::Rewrite(why) => forge.rewrite(request()?, change()?, *why, pass).await,
         Action::Close { reason } => forge.close(request()?, reason, pass).await,
         Action::Note { note, text } => forge.note(request()?, *note, text, pass).await,
     }
 }
 
 /// What is to be done about every request, and how things stand then. Pure.
-pub fn decide(listing: &Listing, wanted: &[Change], doubt: &Doubt, limits: &Limits, now: Timestamp) -> Decided {
+pub fn decide(listing: &Listing, wanted: &[Change], doubt: &Doubt, asked: &BTreeSet<Text>, limits: &Limits, pass: Pass<'_>) -> Decided {
     let wanted: BTreeMap<&Text, &Change> = wanted.iter().map(|change| (&change.key, change)).collect();
     let existing: BTreeMap<&Text, &Request> = listing.requests.iter().map(|request| (request.key(), request)).collect();
     let broken: BTreeMap<&Text, &str> = listing.problems.iter().map(|problem| (&problem.key, problem.message.as_str())).collect();
     let keys: BTreeSet<&Text> = wanted.keys().chain(existing.keys()).chain(broken.keys()).copied().collect();
 
-    let (mut endings, mut rewrites, mut openings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut endings, mut rewrites, mut openings, mut at_once) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let rules = Rules { doubt, asked, limits, pass };
     let mut decided = Decided::default();
     for key in keys {
         if let Some(message) = broken.get(key) {
@@ -272,13 +303,14 @@ pub fn decide(listing: &Listing, wanted: &[Change], doubt: &Doubt, limits: &Limi
             continue;
         }
         let (request, change) = (existing.get(key).copied(), wanted.get(key).copied());
-        match judge(request, change, doubt, limits, now) {
+        match judge(request, change, &rules) {
             Verdict::Past => {}
+            Verdict::Open(change) if asked.contains(key) => at_once.push(change),
             Verdict::Open(change) => openings.push(change),
             Verdict::Stands(standing) => drop(decided.standings.insert(key.clone(), standing)),
             Verdict::Act(action, standing) => {
                 decided.standings.insert(key.clone(), standing);
-                let steps = if matches!(action, Action::Rewrite(_)) { &mut rewrites } else { &mut endings };
+                let steps = if matches!(action, Action::Rewrite(_) | Action::Finish) { &mut rewrites } else { &mut endings };
                 steps.push(Step { key: key.clone(), action });
             }
         }
@@ -286,8 +318,21 @@ pub fn decide(listing: &Listing, wanted: &[Change], doubt: &Doubt, limits: &Limi
     let closing = endings.iter().filter(|step| matches!(step.action, Action::Close { .. })).count();
     decided.steps = endings;
     decided.steps.append(&mut rewrites);
-    open_what_fits(&mut decided, openings, listing, closing, limits, now);
+    for change in &at_once {
+        decided.steps.push(Step { key: change.key.clone(), action: Action::Open });
+        decided.standings.insert(change.key.clone(), Standing::Proposed);
+    }
+    let open = (listing.requests.iter().filter(|request| request.state == State::Open).count() + at_once.len()).saturating_sub(closing);
+    open_what_fits(&mut decided, openings, open, opened_lately(listing, pass.now) + at_once.len(), limits);
     decided
+}
+
+/// What one pass knows besides requests and changes.
+struct Rules<'a> {
+    doubt: &'a Doubt,
+    asked: &'a BTreeSet<Text>,
+    limits: &'a Limits,
+    pass: Pass<'a>,
 }
 
 /// What is to become of one key.
@@ -299,19 +344,20 @@ enum Verdict<'a> {
     Open(&'a Change),
 }
 
-fn judge<'a>(request: Option<&Request>, change: Option<&'a Change>, doubt: &Doubt, limits: &Limits, now: Timestamp) -> Verdict<'a> {
+fn judge<'a>(request: Option<&Request>, change: Option<&'a Change>, rules: &Rules) -> Verdict<'a> {
     let Some(request) = request else {
         return change.map_or(Verdict::Past, Verdict::Open);
     };
     match request.state {
-        State::Open => judge_open(request, change, doubt),
-        State::Merged => judge_merged(request, change, doubt, now),
-        State::Rejected => judge_rejected(request, change, doubt, limits, now),
+        State::Open => judge_open(request, change, rules),
+        State::Merged => judge_merged(request, change, rules),
+        State::Rejected => judge_rejected(request, change, rules),
         State::Closed => change.map_or(Verdict::Past, Verdict::Open),
     }
 }
 
-fn judge_open<'a>(request: &Request, change: Option<&'a Change>, doubt: &Doubt) -> Verdict<'a> {
+fn judge_open<'a>(request: &Request, change: Option<&'a Change>, rules: &Rules) -> Verdict<'a> {
+    let doubt = rules.doubt;
     let labelled = |name: &str| request.labels.iter().any(|label| **label == *name);
     let hold = if labelled(HOLD_LABEL) { Some(Hold::Asked) } else { request.hold };
     let asked = change.is_some() && labelled(REBUILD_LABEL);
@@ -322,7 +368,8 @@ fn judge_open<'a>(request: &Request, change: Option<&'a Change>, doubt: &Doubt) 
             }
             return hands_off(request, change.is_some());
         }
-        Some(Hold::CheckedOut | Hold::Asked) => return Verdict::Stands(Standing::Held),
+        Some(Hold::Reopened) if asked => {}
+        Some(Hold::CheckedOut | Hold::Asked | Hold::Reopened) => return Verdict::Stands(Standing::Held),
         _ => {}
     }
     if let Some(reason) = doubt.about(request).filter(|_| change.is_none_or(|change| change.fingerprint != request.marker.fingerprint)) {
@@ -331,16 +378,30 @@ fn judge_open<'a>(request: &Request, change: Option<&'a Change>, doubt: &Doubt) 
     let Some(change) = change else {
         return Verdict::Act(Action::Close { reason: GONE.into() }, Standing::Closed);
     };
+    let rebase = rebase(request, rules);
     let why = if asked {
         Why::Asked
-    } else if change.fingerprint != request.marker.fingerprint {
+    } else if change.content != request.marker.content {
         Why::DriftChanged
-    } else if request.conflicts {
+    } else if rebase == Some(true) {
         Why::BaseMoved
+    } else if change.fingerprint != request.marker.fingerprint {
+        Why::Reworded
+    } else if request.unfinished {
+        return Verdict::Act(Action::Finish, Standing::Proposed);
     } else {
-        return Verdict::Stands(Standing::Proposed);
+        return Verdict::Stands(if rebase.is_some() { Standing::Conflicts } else { Standing::Proposed });
     };
     Verdict::Act(Action::Rewrite(why), Standing::Proposed)
+}
+
+/// Whether a moved base is a reason to build the request anew; `Some(false)`: it conflicts, and the estate wants it left.
+fn rebase(request: &Request, rules: &Rules) -> Option<bool> {
+    match rules.limits.rebase_when {
+        RebaseWhen::Never => request.conflicts.then_some(false),
+        RebaseWhen::Behind if behind(request, rules.pass) => Some(true),
+        RebaseWhen::Behind | RebaseWhen::Conflicted => request.conflicts.then_some(true),
+    }
 }
 
 /// A person has committed to it: said once, and again once when the drift is gone.
@@ -360,7 +421,8 @@ fn note_once<'a>(request: &Request, note: Note, standing: Standing, text: String
     if request.noted(note) { Verdict::Stands(standing) } else { Verdict::Act(Action::Note { note, text }, standing) }
 }
 
-fn judge_merged<'a>(request: &Request, change: Option<&'a Change>, doubt: &Doubt, now: Timestamp) -> Verdict<'a> {
+fn judge_merged<'a>(request: &Request, change: Option<&'a Change>, rules: &Rules) -> Verdict<'a> {
+    let (doubt, now) = (rules.doubt, rules.pass.now);
     if request.noted(Note::Done) {
         // What was approved has been done, so this is new drift, even if it looks the same.
         return change.map_or(Verdict::Past, Verdict::Open);
@@ -382,8 +444,12 @@ fn judge_merged<'a>(request: &Request, change: Option<&'a Change>, doubt: &Doubt
     }
 }
 
-fn judge_rejected<'a>(request: &Request, change: Option<&'a Change>, doubt: &Doubt, limits: &Limits, now: Timestamp) -> Verdict<'a> {
+fn judge_rejected<'a>(request: &Request, change: Option<&'a Change>, rules: &Rules) -> Verdict<'a> {
+    let Rules { doubt, limits, pass: Pass { now, .. }, .. } = *rules;
     let Some(change) = change else { return Verdict::Past };
+    if rules.asked.contains(&change.key) {
+        return Verdict::Open(change);
+    }
     let decision = request.decision.as_ref();
     let at = decision.map_or(request.updated, |decision| decision.at);
     let until = at.checked_add(limits.rejected_for).unwrap_or(Timestamp::MAX);
@@ -405,11 +471,13 @@ fn drift_of(change: &Change) -> Text {
     Marker::of("", change).drift
 }
 
-/// Opens the riskiest first while there are slots; the rest waits.
-fn open_what_fits(decided: &mut Decided, mut openings: Vec<&Change>, listing: &Listing, closing: usize, limits: &Limits, now: Timestamp) {
-    let open = listing.requests.iter().filter(|request| request.state == State::Open).count() - closing;
+fn opened_lately(listing: &Listing, now: Timestamp) -> usize {
     let hour_ago = now.checked_sub(HOUR).unwrap_or(Timestamp::MIN);
-    let recent = listing.requests.iter().filter(|request| request.opened > hour_ago).count();
+    listing.requests.iter().filter(|request| request.opened > hour_ago).count()
+}
+
+/// Opens the riskiest first while there are slots; the rest waits.
+fn open_what_fits(decided: &mut Decided, mut openings: Vec<&Change>, open: usize, recent: usize, limits: &Limits) {
     let free = (limits.max_open as usize).saturating_sub(open);
     let in_hour = (limits.max_per_hour as usize).saturating_sub(recent);
 

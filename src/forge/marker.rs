@@ -6,14 +6,18 @@
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
+use super::{Decision, Note, State};
 use crate::api::Text;
 use crate::change::Change;
 use crate::drift::Finding;
 
 const OPENING: &str = "<!-- bowline:";
 const CLOSING: &str = " -->";
-/// So that no body grows without bound: more items than this are not listed in the marker.
+/// So that no body grows without bound: more items, or more bytes of their names, are not listed in the marker.
 const MOST_ITEMS: usize = 100;
+const MOST_BYTES: usize = 4000;
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 500;
 
 /// What a request says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,30 +40,89 @@ pub struct Marker {
     /// The end of its window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
-    /// The head that Bowline wrote last, where the forge has no other place to remember it.
+    /// Whether there are more items than those listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+    /// The digest of what the branch proposes.
+    #[serde(default)]
+    pub content: Text,
+    /// The digest of the edited files as they stood in the base.
+    #[serde(default)]
+    pub basis: Text,
+    /// What a forge without a place of its own for it remembers here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<Text>,
+    pub written: Option<Written>,
+}
+
+/// What Bowline did last to a request, remembered in the request itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Written {
+    /// The head of its branch.
+    pub head: Text,
+    /// The head that this one replaced. A branch that still has it was not moved: the rewrite was cut short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Text>,
+    /// The commit of the base branch on which the branch stands.
+    pub base: Text,
+    /// What has been said about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Said>,
+    /// How it ended by Bowline's hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// A note that was written, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Which.
+    pub note: Note,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An end by Bowline's hand: the drift was gone, or a person said so by `bowline changes reject`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Closed or rejected.
+    pub state: State,
+    /// Who decided, when and why.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+impl Ended {
+    /// The same with a reason of a bounded length.
+    pub fn new(state: State, decision: Decision) -> Self {
+        let reason = decision.reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
+        Self { state, decision: Decision { reason, ..decision } }
+    }
 }
 
 impl Marker {
     /// The marker of a change.
     pub fn of(estate: &str, change: &Change) -> Self {
         let record = Record::of(change);
+        let items = listed(&change.items);
         Self {
             estate: estate.into(),
             key: change.key.clone(),
             fingerprint: change.fingerprint.clone(),
             drift: record.as_ref().map_or_else(|| change.fingerprint.clone(), Record::digest),
-            items: change.items.iter().take(MOST_ITEMS).cloned().collect(),
+            cut: items.len() < change.items.len(),
+            items,
             sources: record.map(Record::sources).unwrap_or_default(),
             due: change.schedule.as_ref().and_then(|schedule| instant(&schedule.end)),
-            head: None,
+            content: change.content.clone(),
+            basis: change.basis.clone(),
+            written: None,
         }
     }
 
     /// Whether `items` may be cut short.
     pub fn items_cut_short(&self) -> bool {
-        self.items.len() >= MOST_ITEMS
+        self.cut || self.items.len() >= MOST_ITEMS
     }
 
     /// The body with this marker as its last line, in place of any other.
@@ -84,6 +147,16 @@ impl Marker {
         let json = serde_json::to_string(self).unwrap_or_default().replace("--", "-\\u002d").replace("--", "-\\u002d").replace('>', "\\u003e");
         format!("{OPENING}{json}{CLOSING}")
     }
+}
+
+/// The first items, within bounds.
+fn listed(items: &[Text]) -> Vec<Text> {
+    let mut left = MOST_BYTES;
+    let fits = |item: &&Text| {
+        left = left.saturating_sub(item.len() + 3);
+        left > 0
+    };
+    items.iter().take(MOST_ITEMS).take_while(fits).cloned().collect()
 }
 
 /// The instant of a time as a schedule writes it; none where it cannot be read.

@@ -1,10 +1,20 @@
 //! Change requests as pull requests: their life, written once, and the forges that carry it.
 //!
 //! `life` decides, without any I/O, what is to be done about each request, and does it through the trait [`Forge`].
-//! `marker` is the hidden line by which a request is found again without a database. `local` is the embedded default:
-//! branches in the estate's own git repository. A forge only carries; it decides nothing.
+//! `marker` is the hidden line by which a request is found again without a database. A forge only carries; it decides
+//! nothing.
+//!
+//! ```text
+//! local     the embedded default: branches in the estate's own git repository
+//! hosted    pull requests, written once for every forge that has them; over it:
+//!   github    by octocrab; commits through the API
+//!   gitea     Gitea and Forgejo; commits pushed by git
+//! ```
 
+mod commit;
+pub mod dashboard;
 pub mod error;
+pub mod hosted;
 pub mod life;
 pub mod local;
 pub mod marker;
@@ -17,6 +27,7 @@ use crate::api::Text;
 use crate::change::Change;
 
 pub use error::Error;
+pub use life::Why;
 pub use marker::Marker;
 
 /// What the branch of a request is called: this, then its key.
@@ -25,6 +36,16 @@ pub const BRANCH_PREFIX: &str = "bowline/";
 pub const REBUILD_LABEL: &str = "bowline/rebuild";
 /// A request with this label is left as it is.
 pub const HOLD_LABEL: &str = "bowline/hold";
+/// Every request has this label, once it is wholly opened.
+pub const LABEL: &str = "bowline";
+/// Whose drift is there though its window has passed.
+pub const OVERDUE_LABEL: &str = "bowline/overdue";
+/// Which a person has committed to.
+pub const HANDS_OFF_LABEL: &str = "bowline/hands-off";
+/// Which a person has committed to, and whose drift is gone.
+pub const ABANDONED_LABEL: &str = "bowline/abandoned";
+/// The issue that shows all findings.
+pub const DASHBOARD_LABEL: &str = "bowline/dashboard";
 
 /// The branch of a request.
 pub fn branch_of(key: &str) -> String {
@@ -78,6 +99,12 @@ pub struct Request {
     pub notes: Vec<Noted>,
     /// Its labels, where the forge has any.
     pub labels: Vec<Text>,
+    /// Where people see it, where the forge has pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Whether its opening was cut short: its labels, reviewers or status are missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
 }
 
 impl Request {
@@ -114,6 +141,8 @@ pub enum Hold {
     CheckedOut,
     /// A label asks for it.
     Asked,
+    /// A person has opened it again after Bowline had closed it.
+    Reopened,
 }
 
 /// How a request ended.
@@ -144,6 +173,18 @@ pub enum Note {
     Overdue,
     /// It was approved, and the drift is gone.
     Done,
+}
+
+impl Note {
+    /// The label that a request has from then on, where it has one.
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Self::HandsOff => Some(HANDS_OFF_LABEL),
+            Self::Abandoned => Some(ABANDONED_LABEL),
+            Self::Overdue => Some(OVERDUE_LABEL),
+            Self::Done => None,
+        }
+    }
 }
 
 /// A note that was written.
@@ -191,6 +232,19 @@ pub struct Problem {
     pub message: String,
 }
 
+/// The issue that shows all findings of an estate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Dashboard {
+    /// Its number.
+    pub number: u64,
+    /// Its body.
+    pub body: String,
+    /// Whether it is open. One that a person has closed is left alone.
+    pub open: bool,
+    /// Where people see it.
+    pub url: Option<String>,
+}
+
 /// What approving did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Approval {
@@ -213,14 +267,25 @@ pub trait Forge: Send + Sync {
     }
 
     /// The requests of this estate, found by branch and marker. Writes nothing.
-    async fn list(&self) -> Result<Listing, Error>;
+    async fn list(&self, pass: Pass<'_>) -> Result<Listing, Error>;
+
+    /// Whether an open request can no longer be merged, asked where its base has moved and its files have changed there.
+    async fn conflicts(&self, request: &Request, _pass: Pass<'_>) -> Result<bool, Error> {
+        Ok(request.conflicts)
+    }
 
     /// Opens a request, anew if there was one of this key before. Looks it up first: one that is open already with the
     /// same fingerprint is left.
     async fn open(&self, change: &Change, pass: Pass<'_>) -> Result<(), Error>;
 
-    /// Replaces the one commit, the title and the body of an open request, if its head is still the one listed.
-    async fn rewrite(&self, request: &Request, change: &Change, pass: Pass<'_>) -> Result<(), Error>;
+    /// Completes an opening that was cut short: labels, reviewers, status.
+    async fn finish(&self, _request: &Request, _change: &Change, _pass: Pass<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Replaces the one commit, the title and the body of an open request, if its head is still the one listed. Where only
+    /// the words differ, the commit may stay.
+    async fn rewrite(&self, request: &Request, change: &Change, why: Why, pass: Pass<'_>) -> Result<(), Error>;
 
     /// Closes an open request with a reason and deletes its branch, if its head is still the one listed.
     async fn close(&self, request: &Request, reason: &str, pass: Pass<'_>) -> Result<(), Error>;
@@ -233,4 +298,17 @@ pub trait Forge: Send + Sync {
 
     /// Closes an open request in the name of a person. One that is rejected already is left.
     async fn reject(&self, key: &str, who: Option<&Person>, reason: Option<&str>, now: Timestamp) -> Result<(), Error>;
+
+    /// What the branch of a request changes, as a patch; empty once the branch is gone.
+    async fn patch(&self, request: &Request) -> Result<String, Error>;
+
+    /// The estate's dashboard; none where there is none yet or the forge has no issues.
+    async fn dashboard(&self) -> Result<Option<Dashboard>, Error> {
+        Ok(None)
+    }
+
+    /// Writes the estate's dashboard; none: it is made, if there is none after all. A forge without issues does nothing.
+    async fn write_dashboard(&self, _standing: Option<&Dashboard>, _body: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -1,11 +1,12 @@
 //! A repository of real git with a small estate in it, and changes made by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel};
+use bowline::api::estate::RebaseWhen;
 use bowline::change::{Change, FileChange};
 use bowline::forge::life::{Doubt, Limits, Outcome, Standing, settle};
 use bowline::forge::local::Local;
@@ -20,7 +21,7 @@ pub fn at(minute: i64) -> Timestamp {
 }
 
 pub fn limits() -> Limits {
-    Limits { max_open: 10, max_per_hour: 100, rejected_for: SignedDuration::from_hours(90 * 24) }
+    Limits { max_open: 10, max_per_hour: 100, rejected_for: SignedDuration::from_hours(90 * 24), rebase_when: RebaseWhen::Conflicted }
 }
 
 pub fn ada() -> Person {
@@ -34,6 +35,9 @@ pub fn change(key: &str, path: &str, text: &str) -> Change {
     Change {
         key: key.into(),
         fingerprint: format!("fp{drift}").into(),
+        content: drift.as_str().into(),
+        basis: "b".into(),
+        owner: None,
         title: format!("Change {key}"),
         kind: ChangeType::Normal,
         risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
@@ -176,7 +180,7 @@ pub fn settled(forge: &Local, changes: &[Change], minute: i64) -> Result<Outcome
 }
 
 pub fn settled_on(forge: &Local, changes: &[Change], base: Option<&str>, minute: i64) -> Result<Outcome, Error> {
-    wait(settle(forge, changes, &Doubt::none(), &limits(), Pass { base, now: at(minute) }))
+    wait(settle(forge, changes, &Doubt::none(), &BTreeSet::new(), &limits(), Pass { base, now: at(minute) }))
 }
 
 pub fn standing(outcome: &Outcome) -> &Standing {

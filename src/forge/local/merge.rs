@@ -6,12 +6,13 @@ use git2::build::CheckoutBuilder;
 use git2::{DiffOptions, ErrorCode, MergeOptions, Oid, Repository, RepositoryState, Signature, StatusOptions, Time, Tree};
 use jiff::Timestamp;
 
-use super::branch::{one_line, paths_between, trailers};
+use super::branch::paths_between;
 use super::place::checkouts;
 use super::record::{Intent, Record, id};
 use super::refs::contains;
 use super::write::name_of;
 use super::{Error, Local};
+use crate::forge::commit::{one_line, trailers};
 use crate::forge::{Approval, Decision, Hold, Person, Request, State};
 
 impl Local {

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use git2::Repository;
 use jiff::Timestamp;
 
-use super::{Approval, Error, Forge, Listing, Note, Pass, Person, Request};
+use super::{Approval, Error, Forge, Listing, Note, Pass, Person, Request, Why};
 use crate::api::Text;
 use crate::change::Change;
 
@@ -100,14 +100,6 @@ impl Local {
         self.find(&self.open_repository()?, key)
     }
 
-    /// What the branch of a request changes, as a patch; empty once the branch is gone.
-    ///
-    /// # Errors
-    /// When the commits cannot be read.
-    pub fn patch(&self, request: &Request) -> Result<String, Error> {
-        branch::patch(&self.open_repository()?, request)
-    }
-
     fn open_repository(&self) -> Result<Repository, Error> {
         Ok(Repository::open(&self.git)?)
     }
@@ -125,7 +117,7 @@ impl Forge for Local {
         self.recover_all(pass.now)
     }
 
-    async fn list(&self) -> Result<Listing, Error> {
+    async fn list(&self, _pass: Pass<'_>) -> Result<Listing, Error> {
         self.requests()
     }
 
@@ -133,7 +125,7 @@ impl Forge for Local {
         self.write_new(change, pass)
     }
 
-    async fn rewrite(&self, request: &Request, change: &Change, pass: Pass<'_>) -> Result<(), Error> {
+    async fn rewrite(&self, request: &Request, change: &Change, _why: Why, pass: Pass<'_>) -> Result<(), Error> {
         self.write_again(request, change, pass)
     }
 
@@ -151,5 +143,9 @@ impl Forge for Local {
 
     async fn reject(&self, key: &str, who: Option<&Person>, reason: Option<&str>, now: Timestamp) -> Result<(), Error> {
         self.write_rejected(key, who, reason, now)
+    }
+
+    async fn patch(&self, request: &Request) -> Result<String, Error> {
+        branch::patch(&self.open_repository()?, request)
     }
 }

@@ -5,11 +5,12 @@ use git2::{ErrorCode, FileMode, Oid, Repository};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::branch::{Against, against, one_line, signature, trailers};
+use super::branch::{Against, against};
 use super::place::{checkouts, head_of};
 use super::refs::{RECORDS, point};
 use super::{Error, Local};
 use crate::api::Text;
+use crate::forge::commit::{one_line, signature, trailers};
 use crate::forge::{Decision, Hold, Listing, Marker, Noted, Problem, Request, State, branch_of};
 
 const JSON: &str = "request.json";
@@ -235,6 +236,8 @@ impl Local {
             decision,
             notes: record.notes,
             labels: Vec::<Text>::new(),
+            url: None,
+            unfinished: false,
         })
     }
 

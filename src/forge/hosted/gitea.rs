@@ -1,0 +1,1 @@
+//! Gitea and Forgejo: their REST API for pull requests, git for branches.
