@@ -6,7 +6,7 @@ use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::exchange::{Exchange, Repeat};
+use super::super::exchange::{Exchange, Repeat, json, login};
 use super::super::{Fault, Place};
 use crate::credentials::{Login, basic};
 use crate::estate::git;
@@ -14,6 +14,7 @@ use crate::forge::Error;
 
 /// What this forge is called for people.
 pub(super) const NAME: &str = "Gitea";
+const JSON: &str = "application/json";
 /// How many items are asked for at once. A server may be set to give fewer.
 const PAGE: &str = "50";
 /// How many pages of one list are read at most.
@@ -74,8 +75,7 @@ impl Api {
 
     /// Asks for something and reads it.
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url, what: &str) -> Result<T, Error> {
-        let answer = self.send(Method::GET, &url, Vec::new(), Repeat::Read, what).await?;
-        read(&url, &answer, false)
+        json(&self.send(Method::GET, &url, JSON, Vec::new(), Repeat::Read, what).await?, what)
     }
 
     /// The same; none where there is none.
@@ -87,23 +87,22 @@ impl Api {
     }
 
     pub(super) async fn text(&self, url: Url, what: &str) -> Result<String, Error> {
-        let answer = self.send(Method::GET, &url, Vec::new(), Repeat::Read, what).await?;
+        let answer = self.send(Method::GET, &url, "text/plain", Vec::new(), Repeat::Read, what).await?;
         Ok(String::from_utf8_lossy(answer.body()).into_owned())
     }
 
     /// Makes something that is not made twice by itself, and reads it.
     pub(super) async fn make<T: DeserializeOwned>(&self, url: Url, body: &impl Serialize, what: &str) -> Result<T, Error> {
-        let answer = self.send(Method::POST, &url, json(body), Repeat::Once, what).await?;
-        read(&url, &answer, true)
+        json(&self.send(Method::POST, &url, JSON, written(body), Repeat::Once, what).await?, what)
     }
 
     /// Changes something; what is answered is of no interest.
     pub(super) async fn change(&self, method: Method, url: Url, body: &impl Serialize, repeat: Repeat, what: &str) -> Result<(), Error> {
-        self.send(method, &url, json(body), repeat, what).await.map(drop)
+        self.send(method, &url, JSON, written(body), repeat, what).await.map(drop)
     }
 
     pub(super) async fn delete(&self, url: Url, what: &str) -> Result<(), Error> {
-        self.send(Method::DELETE, &url, Vec::new(), Repeat::Same, what).await.map(drop)
+        self.send(Method::DELETE, &url, JSON, Vec::new(), Repeat::Same, what).await.map(drop)
     }
 
     /// Reads a list page by page, as long as `more` wants it.
@@ -116,8 +115,8 @@ impl Api {
         for page in 1..=MOST_PAGES {
             let mut url = url.clone();
             url.query_pairs_mut().extend_pairs(query).append_pair("limit", PAGE).append_pair("page", &page.to_string());
-            let answer = self.send(Method::GET, &url, Vec::new(), Repeat::Read, what).await?;
-            let found: Vec<T> = read::<Option<Vec<T>>>(&url, &answer, false)?.unwrap_or_default();
+            let answer = self.send(Method::GET, &url, JSON, Vec::new(), Repeat::Read, what).await?;
+            let found: Vec<T> = json::<Option<Vec<T>>>(&answer, what)?.unwrap_or_default();
             let seen = items.len() + found.len();
             let next = !found.is_empty() && has_next(answer.headers(), seen);
             let wanted = next && more(&found);
@@ -135,25 +134,16 @@ impl Api {
         self.pages(url, query, what, |_| true).await.map(|pages| pages.items)
     }
 
-    async fn send(&self, method: Method, url: &Url, body: Vec<u8>, repeat: Repeat, what: &str) -> Result<Response<Vec<u8>>, Error> {
-        let mut request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json");
+    async fn send(&self, method: Method, url: &Url, accept: &str, body: Vec<u8>, repeat: Repeat, what: &str) -> Result<Response<Vec<u8>>, Error> {
+        let mut request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, accept);
         if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.header(CONTENT_TYPE, JSON);
         }
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         let request = request.body(body).map_err(|error| setting("address", url.as_str(), &error.to_string()))?;
-        self.exchange.send(request, repeat, what).await.map_err(|error| self.explain(error))
-    }
-
-    /// An archived repository answers 423, and at some addresses 403.
-    fn explain(&self, error: Error) -> Error {
-        match error {
-            Error::Hosted(Fault::Refused { status: 423, said, .. }) => self.read_only(said),
-            Error::Hosted(Fault::Forbidden { said, .. }) if said.contains("archived") => self.read_only(said),
-            error => error,
-        }
+        self.exchange.send(request, repeat, what).await
     }
 
     pub(super) fn read_only(&self, said: String) -> Error {
@@ -161,17 +151,9 @@ impl Api {
     }
 }
 
-fn json(body: &impl Serialize) -> Vec<u8> {
+fn written(body: &impl Serialize) -> Vec<u8> {
     // Only our own structs are written, none of which can fail to be.
     serde_json::to_vec(body).unwrap_or_default()
-}
-
-fn read<T: DeserializeOwned>(url: &Url, answer: &Response<Vec<u8>>, uncertain: bool) -> Result<T, Error> {
-    serde_json::from_slice(answer.body()).map_err(|error| {
-        let mut url = url.clone();
-        url.set_query(None);
-        Fault::NotTheApi { forge: NAME, url: url.to_string(), reason: error.to_string(), uncertain }.into()
-    })
 }
 
 /// Whether a list goes on. A link's address is not followed: it is built from what the server thinks its address is, and
@@ -207,9 +189,8 @@ fn repository(text: &str) -> Result<(), Error> {
 /// What stands in `Authorization`, if the credential may go to the forge's host.
 fn authorization(place: &Place<'_>, base: &Url) -> Result<Option<HeaderValue>, Error> {
     let Some(name) = place.credential else { return Ok(None) };
-    let host = format!("{}:{}", base.host_str().unwrap_or_default(), base.port_or_known_default().unwrap_or(443));
-    let credential = place.credentials.for_host(name, &host)?;
-    let value = match &credential.login {
+    let Some(login) = login(place, base)? else { return Ok(None) };
+    let value = match login {
         Login::Token { token, .. } => format!("token {}", token.expose()),
         login @ Login::Password { .. } => format!("Basic {}", basic(login)),
         Login::ClientCertificate { .. } | Login::SshKey { .. } | Login::GithubApp { .. } => {
