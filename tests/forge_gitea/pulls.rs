@@ -43,7 +43,8 @@ fn a_merged_pull_request_keeps_its_branch_name_when_the_branch_is_gone() {
     world.wait(world.host.delete_branch("bowline/a", &head)).unwrap();
     let read = world.wait(world.host.pulls_of("bowline/a")).unwrap().remove(0);
     assert_eq!((&*read.branch, read.foreign, read.open, &read.head), ("bowline/a", false, false, &None));
-    assert!(read.merged.is_some() && read.merged_by.as_deref() == Some("bowline") && read.closed.is_some());
+    // Who merged it stands in no list of Gitea's.
+    assert!(read.merged.is_some() && read.closed.is_some() && read.merged_by.is_none());
     assert!(merged.is_some() && read.merge_commit == merged);
     let message = world.wait(world.host.message_of(&merged.unwrap())).unwrap();
     assert_eq!(message.trim(), "Approve it\n\nBowline-Key: a");
@@ -190,7 +191,7 @@ fn a_hostile_title_is_one_line_that_makes_no_draft_and_is_not_written_twice() {
     edit_title(&world, pull.number, &hostile);
     let first = raw(&world, pull.number);
     let title = first["title"].as_str().unwrap();
-    assert!(title.chars().count() == 255 && !title.contains('\n') && first["draft"] == false, "{title}");
+    assert!((252..=255).contains(&title.len()) && title.ends_with("ä…") && !title.contains('\n') && first["draft"] == false, "{title}");
     assert!(title.starts_with("Change: WIP: @everyone ]](javascript:x) | `a`"), "{title}");
     edit_title(&world, pull.number, &hostile);
     assert_eq!(raw(&world, pull.number)["updated_at"], first["updated_at"]);

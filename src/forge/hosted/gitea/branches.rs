@@ -112,13 +112,12 @@ impl Gitea {
         match (found, error) {
             (Ok(head), _) if head.as_deref() != expected => Error::Moved { name: branch.to_owned() },
             (_, GitError::Rejected { reason, .. }) if reason.contains("protected") => Fault::Protected { branch: branch.to_owned(), said: reason }.into(),
+            (_, GitError::Rejected { reason, .. }) if reason.contains("denied") => forbidden(branch, reason),
             (_, GitError::Rejected { reason, .. }) => Fault::Refused { forge: NAME, what: format!("the branch `{branch}`"), status: 200, said: reason }.into(),
             (Ok(_), error @ GitError::Remote { .. }) => match self.repository_facts().await {
                 Ok(facts) if facts.archived => self.api.read_only("it is archived".to_owned()),
                 Ok(facts) if facts.mirror => self.api.read_only("it is a mirror of another one".to_owned()),
-                Ok(facts) if facts.permissions.as_ref().is_some_and(|may| !may.push) => {
-                    Fault::Forbidden { forge: NAME, what: format!("pushing to the branch `{branch}`"), said: error.to_string() }.into()
-                }
+                Ok(facts) if facts.permissions.as_ref().is_some_and(|may| !may.push) => forbidden(branch, error.to_string()),
                 _ => unknown(&error),
             },
             (Err(looking), error @ GitError::Remote { .. }) => match looking {
@@ -200,6 +199,10 @@ impl Gitea {
         let ancestor = pull.merge_base.as_deref().and_then(|id| Oid::from_str(id).ok());
         self.here(move |repository| Ok(conflicts_here(repository, ancestor, base, head))).await
     }
+}
+
+fn forbidden(branch: &str, said: String) -> Error {
+    Fault::Forbidden { forge: NAME, what: format!("pushing to the branch `{branch}`"), said }.into()
 }
 
 /// Whether `commit` is `tip` or before it; none where the history here does not say.

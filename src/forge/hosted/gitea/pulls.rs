@@ -13,7 +13,7 @@ use super::api::NAME;
 use super::wire::{PullRequest, Reference, Repository, split_title};
 use crate::forge::{BRANCH_PREFIX, Error, Marker};
 
-/// Gitea cuts longer titles off, in characters.
+/// Gitea leaves a title of so many bytes as it is; longer ones it may cut off, by a width that it guesses.
 const LONGEST_TITLE: usize = 255;
 /// What makes a pull request a draft.
 const DRAFT: &str = "WIP: ";
@@ -235,7 +235,11 @@ fn plain(title: &str) -> String {
 /// A title that Gitea keeps as it is: one line, not too long.
 fn fitting(prefix: &str, title: &str) -> String {
     let whole = format!("{prefix}{}", crate::forge::commit::one_line(title));
-    if whole.chars().count() <= LONGEST_TITLE { whole } else { whole.chars().take(LONGEST_TITLE - 1).chain(['…']).collect() }
+    if whole.len() <= LONGEST_TITLE {
+        return whole;
+    }
+    let kept = whole.floor_char_boundary(LONGEST_TITLE - '…'.len_utf8());
+    format!("{}…", whole.get(..kept).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -243,11 +247,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_title_is_one_line_of_at_most_255_characters() {
+    fn a_title_is_one_line_of_at_most_255_bytes() {
         assert_eq!(plain("a\nb\0"), "a b");
         let long = plain(&"ä".repeat(300));
-        assert!(long.chars().count() == 255 && long.ends_with('…'));
-        assert_eq!(plain(&"ä".repeat(255)), "ä".repeat(255));
+        assert!(long.len() <= 255 && long.ends_with("ä…"));
+        assert_eq!(plain(&"ä".repeat(127)), "ä".repeat(127));
     }
 
     #[test]
