@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod git;
+pub mod gitea;
 pub mod nginx;
 pub mod scripted;
 pub mod sshd;
