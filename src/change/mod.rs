@@ -162,7 +162,11 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
         key: group.key.clone(),
     };
     change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document::write(&change, &group) });
-    change.body = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision });
+    let written = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision });
+    change.body = written.text;
+    if let Some(whole) = written.whole {
+        change.files.push(FileChange { path: format!("changes/{}.md", change.key).into(), text: whole });
+    }
     change.fingerprint = fingerprint(&change);
     change
 }
