@@ -224,10 +224,14 @@ impl Page<'_> {
         // A key is pasted into a shell, so only one that means nothing there is shown.
         let pasted = |key: &&str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte)) && key.len() <= 120;
         let finding = self.findings().first().map(|finding| &*finding.key).filter(pasted).unwrap_or("KEY");
-        format!(
-            "---\n\nThe same on your machine, in a clone of the estate {}:\n\n```sh\nbowline changes show {key}   # this request\nbowline plan                 # all that differs\nbowline explain {finding}\n```\n",
-            code_in_text(&self.context.estate.name)
-        )
+        let commands = [
+            (format!("bowline changes show {key}"), "this request"),
+            ("bowline plan".to_owned(), "all that differs"),
+            (format!("bowline explain {finding}"), "one finding"),
+        ];
+        let widest = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+        let lines: Vec<String> = commands.iter().map(|(command, what)| format!("{command:<widest$}  # {what}")).collect();
+        format!("---\n\nThe same on your machine, in a clone of the estate {}:\n\n```sh\n{}\n```\n", code_in_text(&self.context.estate.name), lines.join("\n"))
     }
 
     /// Where the rows are that were left out, if any were.

@@ -4,6 +4,7 @@
 //! `marker` is the hidden line by which a request is found again without a database. `local` is the embedded default:
 //! branches in the estate's own git repository. A forge only carries; it decides nothing.
 
+pub mod dashboard;
 pub mod error;
 pub mod life;
 pub mod local;

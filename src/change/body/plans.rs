@@ -13,7 +13,7 @@ impl Page<'_> {
     pub(super) fn conflicts(&self) -> String {
         let conflicts = &self.context.change.conflicts;
         if conflicts.is_empty() {
-            return "## Conflicts\n\nNone known.\n".to_owned();
+            return "**Conflicts**: none known.\n".to_owned();
         }
         let mut text = "## Conflicts\n\n".to_owned();
         for conflict in conflicts.iter().take(self.rows) {

@@ -23,7 +23,7 @@ impl Page<'_> {
     pub(super) fn services(&self) -> String {
         let impacts = self.context.impacts;
         if impacts.is_empty() {
-            return "## Impacted services\n\nNone.\n".to_owned();
+            return "**Impacted services**: none.\n".to_owned();
         }
         let mut text = "## Impacted services\n\n| Service | Effect | By way of |\n|---|---|---|\n".to_owned();
         for impact in impacts.iter().take(self.rows) {
@@ -31,9 +31,17 @@ impl Page<'_> {
         }
         text.push_str(&self.more(impacts.len()));
         if let Some(map) = self.map() {
-            let _ = write!(text, "\n```mermaid\n{map}```\n");
+            let _ = write!(text, "\n```mermaid\n{map}```\n\n{}\n", self.legend());
         }
         text
+    }
+
+    /// What the map's colours stand for.
+    fn legend(&self) -> String {
+        let used = |effect: EffectOnService| self.context.impacts.iter().any(|impact| impact.effect.effect == effect);
+        let colours = [(EffectOnService::Down, "red: down"), (EffectOnService::Degraded, "orange: degraded"), (EffectOnService::AtRisk, "yellow: at risk")];
+        let colours: Vec<&str> = colours.iter().filter(|(effect, _)| used(*effect)).map(|(_, words)| *words).collect();
+        format!("Thick frame: changed; {}.", colours.join(", "))
     }
 
     /// The map from the changed items to the services, if it fits.
