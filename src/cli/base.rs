@@ -72,7 +72,7 @@ fn at_base(root: &Path, name: &str) -> Result<AtBase, Failure> {
     let changed = changed(&repository, commit, &path, root)?;
     let revision = commit.to_string();
     let plain_name = name.strip_suffix("...").unwrap_or(name).to_owned();
-    let mut told = Base { name: plain_name, revision: revision.clone(), merge_base, there: true };
+    let mut told = Base { name: plain_name, revision: revision.clone(), merge_base, there: true, folder: path.clone() };
 
     let found = match git::read_commit(&repository, commit, &path) {
         Err(GitError::NoFile { .. }) => {

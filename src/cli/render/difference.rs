@@ -1,7 +1,7 @@
 //! What a pull request by a person would change, on a terminal and as a comment on the pull request.
 
 use bowline::api::OnDrift;
-use bowline::api::change_request::ServiceEffect;
+use bowline::api::change_request::{Action, ServiceEffect};
 use bowline::change::{Change, effect_name, markdown};
 use bowline::difference::{Difference, Pair};
 use bowline::drift::Finding;
@@ -31,6 +31,8 @@ pub struct Base {
     pub merge_base: bool,
     /// Whether the estate's folder is there.
     pub there: bool,
+    /// That folder, from the root of the repository; empty for the root itself.
+    pub folder: String,
 }
 
 impl Base {
@@ -158,11 +160,12 @@ fn comment(base: &Base, difference: &Difference) -> String {
     let (tables, left_out) = text.finish();
     let more = if left_out > 0 { format!("\n… and {left_out} more lines that have no room here; the command below shows all.\n") } else { String::new() };
     let name = if base.merge_base { format!("{}...", base.name) } else { base.name.clone() };
+    let folder = if base.folder.is_empty() { String::new() } else { format!(" {}", base.folder) };
     format!(
         "{verdict}\n\nEstate {}, compared with {told}. A finding is a difference between what is declared and what was found.\n{tables}{more}\n\
          The same on your machine: {}\n\n<!-- bowline-plan:{} -->\n",
         markdown::code(&difference.estate),
-        markdown::code(&format!("bowline plan --base {name} --all")),
+        markdown::code(&format!("bowline plan{folder} --base {name} --all")),
         marker(&difference.estate),
     )
 }
@@ -275,7 +278,8 @@ fn parts_of_finding(pair: &Pair<Finding>) -> Vec<(&'static str, String, String)>
             ("source", finding.source.as_deref().unwrap_or("none").to_owned()),
         ]
     };
-    differing(of(before), of(after), || ("in words", before.message.clone(), after.message.clone()))
+    let parts = differing(of(before), of(after));
+    if parts.is_empty() { in_words("in words", &before.message, &after.message) } else { parts }
 }
 
 fn parts_of_change(pair: &Pair<Change>) -> Vec<(&'static str, String, String)> {
@@ -290,22 +294,35 @@ fn parts_of_change(pair: &Pair<Change>) -> Vec<(&'static str, String, String)> {
             ("findings", change.findings.len().to_string()),
         ]
     };
-    differing(of(&pair.before), of(&pair.after), || ("plan", pair.before.plan.implementation.to_string(), pair.after.plan.implementation.to_string()))
-}
-
-/// The parts that are not the same on both sides; where all are, what `otherwise` says.
-fn differing<const N: usize>(
-    before: [(&'static str, String); N],
-    after: [(&'static str, String); N],
-    otherwise: impl FnOnce() -> (&'static str, String, String),
-) -> Vec<(&'static str, String, String)> {
-    let both = before.into_iter().zip(after).filter(|((_, before), (_, after))| before != after);
-    let parts: Vec<_> = both.map(|((what, before), (_, after))| (what, markdown::one_line(&before), markdown::one_line(&after))).collect();
+    let mut parts = differing(of(&pair.before), of(&pair.after));
+    let (undone, done) = (only_in(&pair.before, &pair.after), only_in(&pair.after, &pair.before));
+    if undone != done {
+        parts.push(("what is done", markdown::one_line(&undone), markdown::one_line(&done)));
+    }
     if parts.is_empty() {
-        let (what, before, after) = otherwise();
-        return vec![(what, markdown::one_line(&before), markdown::one_line(&after))];
+        return in_words("plan", &pair.before.plan.implementation, &pair.after.plan.implementation);
     }
     parts
+}
+
+fn in_words(what: &'static str, before: &str, after: &str) -> Vec<(&'static str, String, String)> {
+    vec![(what, markdown::one_line(before), markdown::one_line(after))]
+}
+
+/// What one request does and the other does not.
+fn only_in(one: &Change, other: &Change) -> String {
+    let told = |action: &Action| match (&action.instructions, &action.path) {
+        (Some(instructions), _) => instructions.to_string(),
+        (None, Some(path)) => format!("set {path} of {} to {}", action.item, action.to),
+        (None, None) => action.item.to_string(),
+    };
+    one.actions.iter().filter(|action| !other.actions.contains(action)).map(told).collect::<Vec<_>>().join("; ")
+}
+
+/// The parts that are not the same on both sides.
+fn differing<const N: usize>(before: [(&'static str, String); N], after: [(&'static str, String); N]) -> Vec<(&'static str, String, String)> {
+    let both = before.into_iter().zip(after).filter(|((_, before), (_, after))| before != after);
+    both.map(|((what, before), (_, after))| (what, markdown::one_line(&before), markdown::one_line(&after))).collect()
 }
 
 fn action(action: OnDrift) -> &'static str {
