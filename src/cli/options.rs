@@ -146,9 +146,9 @@ pub struct Style {
 impl Style {
     /// As the terminal allows.
     pub fn of_terminal() -> Self {
-        let (_, width) = termimad::terminal_size();
-        let terminal = std::io::stdout().is_terminal();
-        Self { markdown: false, colour: colour(&std::io::stdout()), width: if terminal { usize::from(width).clamp(60, 200) } else { 160 } }
+        // Where there is no terminal, asking for its size would run `tput`.
+        let width = if std::io::stdout().is_terminal() { usize::from(termimad::terminal_size().0).clamp(60, 200) } else { 160 };
+        Self { markdown: false, colour: colour(&std::io::stdout()), width }
     }
 
     /// `text` in a colour or weight of the terminal, by its SGR code; as it is where there is no colour.
