@@ -1,3 +1,5 @@
+//! Nothing foreign is markup, wherever it stands.
+
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The dashboard says what it must, and reads its boxes.
+
 use jiff::Timestamp;
 
 use super::*;
