@@ -7,6 +7,7 @@ pub mod authority;
 pub mod git;
 pub mod gitea;
 pub mod nginx;
+pub mod player;
 pub mod proxy;
 pub mod scripted;
 pub mod sshd;
