@@ -57,9 +57,12 @@ fn one_condition(site: &Site, rule: Rule) -> String {
 fn every_fault(kind: Kind, method: &'static str, path: &'static str) {
     for (name, spoil, expected) in lasting() {
         let Some(site) = Site::new(kind) else { return };
-        let told = one_condition(&site, Rule { method, path, skip: 0, times: usize::MAX, spoil });
+        let told = one_condition(&site, Rule { method, path, skip: 0, times: usize::MAX, spoil: spoil.clone() });
         let at = format!("{kind:?}, {method} {path}, {name}: {told:?}");
-        assert!(told.contains(expected) && !told.contains(" AND ") && !told.contains('\n') && !told.contains("<title>"), "{at}");
+        // What was made though its answer got lost is found, so there is nothing to tell.
+        let found = method == "POST" && matches!(spoil, Spoil::After(..) | Spoil::CutAfter | Spoil::StallAfter(_));
+        assert!(if found { told.is_empty() } else { told.contains(expected) }, "{at}");
+        assert!(!told.contains(" AND ") && !told.contains('\n') && !told.contains("<title>"), "{at}");
 
         let wanted = [memory(&site, "8Gi")];
         site.settle(&wanted, 2);

@@ -28,6 +28,8 @@ use crate::peers::proxy::Proxy;
 
 /// The file that the requests of these cases edit. Far apart, so that git merges edits of the two ends.
 pub const ITEM: &str = "kind: ConfigurationItem\nmetadata: {name: db}\nspec:\n  memory: 16Gi\n  a: 1\n  b: 2\n  c: 3\n  d: 4\n  e: 5\n  f: 6\n  owner: ada\n";
+/// Minutes in a day.
+pub const DAY: i64 = 24 * 60;
 /// Its path.
 pub const FILE: &str = "items/db.yaml";
 
@@ -406,10 +408,6 @@ impl Site {
             }
         }
     }
-
-    pub fn clone_folder(&self) -> &Path {
-        &self.clone
-    }
 }
 
 /// A change of the memory of `db`, on the file as it stands on the base now.
@@ -440,8 +438,8 @@ pub fn change(key: &str, path: &str, text: &str, drift: &str) -> Change {
         services: Vec::new(),
         schedule: Some(Schedule {
             window: "sunday".into(),
-            start: "2026-11-29T02:00:00+01:00[Europe/Zurich]".into(),
-            end: "2026-11-29T06:00:00+01:00[Europe/Zurich]".into(),
+            start: at(DAY * 4).to_string().into(),
+            end: at(DAY * 4 + 240).to_string().into(),
         }),
         findings: vec![format!("f-{key}").into()],
         actions: Vec::new(),
