@@ -179,7 +179,7 @@ impl Exchange {
                 }
                 Verdict::Refused(error) => return Err(error),
                 Verdict::Limited { wait, said } => {
-                    let limited = lock(&self.pace).limit(wait.unwrap_or_else(|| pace::unsaid(attempt - 2)), said);
+                    let limited = lock(&self.pace).limit(wait.unwrap_or_else(|| pace::unsaid(attempt - 2)), said, Instant::now());
                     if !more || limited > self.patience.longest_wait {
                         return Err(lock(&self.pace).end(self.forge));
                     }
@@ -237,7 +237,7 @@ impl Exchange {
     /// Waits until a request may go, if that is soon.
     async fn wait(&self, changes: bool) -> Result<(), Error> {
         loop {
-            let wait = lock(&self.pace).next(changes, self.forge)?;
+            let wait = lock(&self.pace).next(changes, self.forge, Instant::now())?;
             if wait.is_zero() {
                 return Ok(());
             }
@@ -256,7 +256,7 @@ impl Exchange {
         }
         self.sent.fetch_add(1, Ordering::Relaxed);
         let response = self.carrier.carry(request).await?;
-        lock(&self.pace).heard(response.headers());
+        lock(&self.pace).heard(response.headers(), Instant::now());
         let Some(key) = key else { return Ok(response) };
         let mut kept = lock(&self.kept);
         if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
