@@ -34,6 +34,7 @@ use kept::Kept;
 use pace::Pace;
 
 pub use judge::json;
+pub(super) use judge::one_line;
 
 /// How long after an App's token was given out a refusal may come from a server that does not know it yet
 /// (octokit/handbook#8).
