@@ -82,13 +82,13 @@ struct Stage {
 impl Stage {
     fn new(files: &[(&str, &str)]) -> Option<Self> {
         let (emulate, name, base) = Self::repository(files)?;
-        let github = github(&emulate.url(), &name, token(emulate.token())).unwrap();
+        let github = github(emulate.url(), &name, token(emulate.token())).unwrap();
         Some(Self { emulate, github, name, base })
     }
 
     fn as_app(files: &[(&str, &str)]) -> Option<Self> {
         let (emulate, name, base) = Self::repository(files)?;
-        let github = github(&emulate.url(), &name, app(emulate.app_key())).unwrap();
+        let github = github(emulate.url(), &name, app(emulate.app_key())).unwrap();
         Some(Self { emulate, github, name, base })
     }
 
@@ -111,7 +111,7 @@ impl Stage {
     }
 
     fn get(&self, below: &str) -> Value {
-        self.emulate.api("GET", &format!("/repos/{}/{below}", self.name), &Value::Null).1
+        self.emulate.api("GET", &format!("/repos/{}/{below}", self.name), None).1
     }
 }
 
@@ -197,7 +197,7 @@ async fn a_protected_branch_is_named() {
     let Some(stage) = Stage::new(&[("a", "1")]) else { return };
     let (head, _) = stage.opened().await;
     let rule = json!({"required_status_checks": null, "enforce_admins": true, "required_pull_request_reviews": null, "restrictions": null});
-    let (status, answer) = stage.emulate.api("PUT", &format!("/repos/{}/branches/{BRANCH}/protection", stage.name), &rule);
+    let (status, answer) = stage.emulate.api("PUT", &format!("/repos/{}/branches/{BRANCH}/protection", stage.name), Some(&rule));
     assert_eq!(status, 200, "{answer}");
     let next = stage.github.commit(&change(&[("items/db.yaml", "memory: 3\n")]), "", &stage.base, now()).await.unwrap();
     let error = stage.github.move_branch(BRANCH, Some(&head), &next).await.unwrap_err();
@@ -276,7 +276,7 @@ async fn a_merge_is_of_the_head_that_was_seen() {
 async fn a_repository_without_merge_commits_is_merged_by_squashing() {
     let Some(stage) = Stage::new(&[("a", "1")]) else { return };
     let (head, pull) = stage.opened().await;
-    let (status, answer) = stage.emulate.api("PATCH", &format!("/repos/{}", stage.name), &json!({"allow_merge_commit": false}));
+    let (status, answer) = stage.emulate.api("PATCH", &format!("/repos/{}", stage.name), Some(&json!({"allow_merge_commit": false})));
     assert_eq!(status, 200, "{answer}");
     let merged = stage.github.merge_pull(pull.number, &head, "T", "M").await.unwrap().unwrap();
     assert_eq!(stage.get(&format!("git/commits/{merged}"))["parents"].as_array().unwrap().len(), 1);
@@ -294,7 +294,7 @@ async fn the_patch_names_the_files_and_their_lines() {
 async fn labels_are_made_where_they_are_absent_and_none_is_dropped() {
     let Some(stage) = Stage::new(&[("a", "1")]) else { return };
     let (_, pull) = stage.opened().await;
-    stage.emulate.api("POST", &format!("/repos/{}/issues/{}/labels", stage.name, pull.number), &json!({"labels": ["by a person"]}));
+    stage.emulate.api("POST", &format!("/repos/{}/issues/{}/labels", stage.name, pull.number), Some(&json!({"labels": ["by a person"]})));
     let dress = Dress { labels: vec!["bowline".into(), "ops".into()], ..Dress::default() };
     stage.github.dress(pull.number, &dress).await.unwrap();
     let before = stage.github.sent();
@@ -361,8 +361,8 @@ async fn an_app_shows_its_status_as_a_check_run_and_works_with_a_token_for_this_
         let run = runs["check_runs"].as_array().unwrap().iter().find(|run| run["conclusion"] == conclusion).unwrap().clone();
         assert_eq!((&run["name"], &run["output"]["title"]), (&json!("bowline/change"), &json!("low risk; Sun 02:00")));
     }
-    let id = stage.emulate.api("GET", &format!("/repos/{}", stage.name), &Value::Null).1["id"].clone();
-    let tokens = stage.emulate.api("GET", "/_emulate/installation-tokens", &Value::Null).1;
+    let id = stage.emulate.api("GET", &format!("/repos/{}", stage.name), None).1["id"].clone();
+    let tokens = stage.emulate.api("GET", "/_emulate/installation-tokens", None).1;
     let ours: Vec<&Value> = tokens["installation_tokens"].as_array().unwrap().iter().filter(|token| token["repository_ids"] == json!([id])).collect();
     assert_eq!(ours.len(), 1, "one token for many requests");
     assert_eq!(ours[0]["repository_selection"], "selected");
@@ -372,7 +372,7 @@ async fn an_app_shows_its_status_as_a_check_run_and_works_with_a_token_for_this_
 async fn an_app_whose_key_is_another_is_told_so() {
     let Some(stage) = Stage::new(&[("a", "1")]) else { return };
     let other = std::process::Command::new("openssl").args(["genrsa", "-traditional", "2048"]).output().unwrap();
-    let github = github(&stage.emulate.url(), &stage.name, app(&String::from_utf8(other.stdout).unwrap())).unwrap();
+    let github = github(stage.emulate.url(), &stage.name, app(&String::from_utf8(other.stdout).unwrap())).unwrap();
     let error = github.default_branch().await.unwrap_err();
     assert!(matches!(error, Error::Hosted(Fault::Unauthorized { .. })), "{error}");
 }
@@ -388,7 +388,7 @@ async fn a_status_that_may_not_be_set_does_not_stop_the_change_request() {
 #[tokio::test]
 async fn what_is_not_there_is_named() {
     let Some(stage) = Stage::new(&[("a", "1")]) else { return };
-    let github = github(&stage.emulate.url(), "harbour/nothing", token(stage.emulate.token())).unwrap();
+    let github = github(stage.emulate.url(), "harbour/nothing", token(stage.emulate.token())).unwrap();
     let error = github.pulls(now()).await.unwrap_err().to_string();
     assert_eq!(error, "GitHub has no list of pull requests, or the credential may not see it");
 }

@@ -1,5 +1,5 @@
 //! A stateful emulator of GitHub's REST API, written by others (npm `emulate`), with an organisation, people, a token and an
-//! App of its own. What it cannot do: commit statuses, ETags, the assignees and the milestone of a pull request, the wrong
+//! App of its own. What it cannot do: commit statuses, `ETag`, the assignees and the milestone of a pull request, the wrong
 //! token (it takes every one), conflicts. `peers::player` plays those.
 
 use std::io::{Read, Write};
@@ -29,6 +29,7 @@ pub struct Emulate(Arc<Running>);
 
 struct Running {
     port: u16,
+    url: String,
     app_key: String,
     _process: Process,
     _folder: tempfile::TempDir,
@@ -46,17 +47,18 @@ impl Emulate {
         let started = Arc::new(Running::start()?);
         *running = Arc::downgrade(&started);
         let new = Self(started);
-        let (status, team) = new.api("POST", &format!("/orgs/{ORGANISATION}/teams"), &json!({"name": TEAM}));
+        let (status, team) = new.api("POST", &format!("/orgs/{ORGANISATION}/teams"), Some(&json!({"name": TEAM})));
         assert_eq!(status, 201, "{team}");
         Some(new)
     }
 
     /// Its address.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.0.port)
+    pub fn url(&self) -> &str {
+        &self.0.url
     }
 
     /// A token of the account `bowline-bot`.
+    #[allow(clippy::unused_self)] // where there is no emulator, there is none
     pub fn token(&self) -> &'static str {
         TOKEN
     }
@@ -68,7 +70,7 @@ impl Emulate {
 
     /// Makes a repository with these files on `main`; its full name and its newest commit.
     pub fn repository(&self, name: &str, files: &[(&str, &str)]) -> (String, String) {
-        let (status, made) = self.api("POST", &format!("/orgs/{ORGANISATION}/repos"), &json!({"name": name, "auto_init": true}));
+        let (status, made) = self.api("POST", &format!("/orgs/{ORGANISATION}/repos"), Some(&json!({"name": name, "auto_init": true})));
         assert_eq!(status, 201, "{made}");
         let full_name = format!("{ORGANISATION}/{name}");
         let entries: Vec<(&str, &str, &str)> = files.iter().map(|(path, text)| (*path, "100644", *text)).collect();
@@ -79,36 +81,36 @@ impl Emulate {
     /// Commits files (path, mode, text) to a branch, as a person does; the new commit.
     pub fn commit(&self, repository: &str, branch: &str, files: &[(&str, &str, &str)]) -> String {
         let head = self.head(repository, branch).expect("the branch");
-        let (_, commit) = self.api("GET", &format!("/repos/{repository}/git/commits/{head}"), &Value::Null);
+        let (_, commit) = self.api("GET", &format!("/repos/{repository}/git/commits/{head}"), None);
         let tree: Vec<Value> = files.iter().map(|(path, mode, text)| json!({"path": path, "mode": mode, "type": "blob", "content": text})).collect();
-        let (status, tree) = self.api("POST", &format!("/repos/{repository}/git/trees"), &json!({"base_tree": commit["tree"]["sha"], "tree": tree}));
+        let (status, tree) = self.api("POST", &format!("/repos/{repository}/git/trees"), Some(&json!({"base_tree": commit["tree"]["sha"], "tree": tree})));
         assert_eq!(status, 201, "{tree}");
         let new = json!({"message": "by hand", "tree": tree["sha"], "parents": [head]});
-        let (status, commit) = self.api("POST", &format!("/repos/{repository}/git/commits"), &new);
+        let (status, commit) = self.api("POST", &format!("/repos/{repository}/git/commits"), Some(&new));
         assert_eq!(status, 201, "{commit}");
-        let (status, answer) = self.api("PATCH", &format!("/repos/{repository}/git/refs/heads/{branch}"), &json!({"sha": commit["sha"]}));
+        let (status, answer) = self.api("PATCH", &format!("/repos/{repository}/git/refs/heads/{branch}"), Some(&json!({"sha": commit["sha"]})));
         assert_eq!(status, 200, "{answer}");
         commit["sha"].as_str().expect("a commit").to_owned()
     }
 
     /// The newest commit of a branch.
     pub fn head(&self, repository: &str, branch: &str) -> Option<String> {
-        let (status, answer) = self.api("GET", &format!("/repos/{repository}/git/ref/heads/{branch}"), &Value::Null);
+        let (status, answer) = self.api("GET", &format!("/repos/{repository}/git/ref/heads/{branch}"), None);
         (status == 200).then(|| answer["object"]["sha"].as_str().expect("a commit").to_owned())
     }
 
     /// A file's mode and text at a commit.
     pub fn file(&self, repository: &str, commit: &str, path: &str) -> Option<(String, String)> {
-        let (_, tree) = self.api("GET", &format!("/repos/{repository}/git/trees/{commit}?recursive=1"), &Value::Null);
+        let (_, tree) = self.api("GET", &format!("/repos/{repository}/git/trees/{commit}?recursive=1"), None);
         let entry = tree["tree"].as_array()?.iter().find(|entry| entry["path"] == path)?.clone();
-        let (_, content) = self.api("GET", &format!("/repos/{repository}/contents/{path}?ref={commit}"), &Value::Null);
+        let (_, content) = self.api("GET", &format!("/repos/{repository}/contents/{path}?ref={commit}"), None);
         let text = decode(content["content"].as_str()?);
         Some((entry["mode"].as_str()?.to_owned(), text))
     }
 
     /// One request with the token; status and answer.
-    pub fn api(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+    pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let body = body.map(Value::to_string).unwrap_or_default();
         let mut socket = TcpStream::connect(("127.0.0.1", self.0.port)).expect("the emulator");
         let head = format!("{method} {path} HTTP/1.0\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/json");
         socket.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes()).expect("sent");
@@ -139,7 +141,7 @@ impl Running {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).env_remove("EMULATE_BASE_URL").env_remove("PORTLESS_URL");
         let mut process = Process::start(&mut command);
         let answers = (0..6).any(|_| process.answers(port));
-        answers.then_some(Self { port, app_key, _process: process, _folder: folder })
+        answers.then_some(Self { port, url: format!("http://127.0.0.1:{port}"), app_key, _process: process, _folder: folder })
     }
 }
 

@@ -63,7 +63,7 @@ impl Default for Patience {
             timeout: Duration::from_secs(20),
             tries: 4,
             pause: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_mins(1),
             per_minute: 60,
             per_hour: 400,
         }
@@ -169,7 +169,6 @@ impl Exchange {
             let more = attempt <= self.patience.tries;
             let pause = match verdict {
                 Verdict::Good(response) => return Ok(response),
-                Verdict::Final(error) => return Err(error),
                 Verdict::Moved { to, error } => {
                     *lock(&self.moved_to) = Some(to);
                     return Err(error);
@@ -178,7 +177,6 @@ impl Exchange {
                     tracing::debug!(forge = self.forge, what, "a new token is not known everywhere yet: {error}");
                     Duration::ZERO
                 }
-                Verdict::Refused(error) => return Err(error),
                 Verdict::Limited { wait, said } => {
                     let limited = lock(&self.pace).limit(wait.unwrap_or_else(|| pace::unsaid(attempt - 2)), said, Instant::now());
                     if !more || limited > self.patience.longest_wait {
@@ -190,7 +188,7 @@ impl Exchange {
                     tracing::debug!(forge = self.forge, what, "tried again: {error}");
                     wait
                 }
-                Verdict::Failed { error, .. } => return Err(error),
+                Verdict::Refused(error) | Verdict::Final(error) | Verdict::Failed { error, .. } => return Err(error),
             };
             tokio::time::sleep(jittered(self.patience.pause_before(attempt)).max(pause)).await;
         }

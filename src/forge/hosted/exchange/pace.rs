@@ -12,10 +12,10 @@ use super::{Patience, Quota, share};
 use crate::forge::Error;
 use crate::forge::hosted::Fault;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 /// A limit that is longer than this is taken for this: the forge's clock or ours is wrong.
-const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_LIMIT: Duration = Duration::from_hours(24);
 
 /// The limits of one forge.
 #[derive(Debug)]

@@ -38,8 +38,8 @@ struct Commit {
 #[derive(Deserialize)]
 struct Tree {
     sha: String,
-    #[serde(default)]
-    tree: Vec<Entry>,
+    #[serde(default, rename = "tree")]
+    entries: Vec<Entry>,
     #[serde(default)]
     truncated: bool,
 }
@@ -169,7 +169,7 @@ impl GitHub {
         if whole.truncated {
             return self.walked(tree, paths).await;
         }
-        let entries = whole.tree.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        let entries = whole.entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
         *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Listed { tree: tree.to_owned(), entries: Some(entries) };
         Ok(self.listed(tree, paths).unwrap_or_default())
     }
@@ -193,7 +193,7 @@ impl GitHub {
                     if listed.truncated {
                         return Err(Error::BadPath { path: path.to_owned(), why: "its folder has more files than GitHub lists" });
                     }
-                    read.insert(sha.clone(), listed.tree);
+                    read.insert(sha.clone(), listed.entries);
                 }
                 let place = if folder.is_empty() { part.to_owned() } else { format!("{folder}/{part}") };
                 let Some(entry) = read.get(&sha).and_then(|entries| entries.iter().find(|entry| entry.path == part)).cloned() else { break };
@@ -227,12 +227,11 @@ impl GitHub {
             return Err(moved());
         }
         let name = format!("refs/heads/{branch}");
-        let ask = match current {
-            None => Ask::with(Method::POST, self.path(&["git", "refs"]), json!({ "ref": name, "sha": commit }), Repeat::Same),
-            Some(_) => {
-                let path = self.path(&["git", "refs", "heads"]).into_iter().chain(branch.split('/')).collect();
-                Ask::with(Method::PATCH, path, json!({ "sha": commit, "force": true }), Repeat::Same)
-            }
+        let ask = if current.is_none() {
+            Ask::with(Method::POST, self.path(&["git", "refs"]), json!({ "ref": name, "sha": commit }), Repeat::Same)
+        } else {
+            let path = self.path(&["git", "refs", "heads"]).into_iter().chain(branch.split('/')).collect();
+            Ask::with(Method::PATCH, path, json!({ "sha": commit, "force": true }), Repeat::Same)
         };
         match self.client.ask::<Value>(ask, &format!("the branch `{branch}`")).await {
             Ok(_) => {
@@ -257,10 +256,9 @@ impl GitHub {
         let path = self.path(&["git", "refs", "heads"]).into_iter().chain(branch.split('/')).collect();
         let ask = Ask { method: Method::DELETE, repeat: Repeat::Same, ..Ask::get(path) };
         match self.client.send(ask, &format!("the branch `{branch}`")).await {
-            Err(Error::Hosted(Fault::NotFound { .. })) => {}
+            Ok(_) | Err(Error::Hosted(Fault::NotFound { .. })) => {}
             Err(Error::Hosted(Fault::Refused { said, .. })) if said.contains("Reference does not exist") => {}
             Err(error) => return Err(protected(error, branch)),
-            Ok(_) => {}
         }
         self.saw(branch, None);
         Ok(())
