@@ -220,7 +220,7 @@ async fn a_pull_request_is_read_back_as_it_was_made() {
     let Some(stage) = Stage::new(&[("a", "1")]) else { return };
     let (head, made) = stage.opened().await;
     let listed = stage.github.pulls(now()).await.unwrap();
-    assert_eq!(listed, [made.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&made));
     assert_eq!((made.branch.as_str(), made.base_branch.as_str(), made.title.as_str(), made.body.as_str()), (BRANCH, "main", "Memory of db", "Body"));
     assert!(made.open && !made.foreign && made.head == Some(head) && made.merged.is_none() && made.merge_commit.is_none());
     assert_eq!(stage.github.pulls_of(BRANCH).await.unwrap(), [made]);
@@ -535,9 +535,11 @@ async fn played_the_403_of_a_fresh_token_is_tried_again_and_a_lost_token_replace
         let github = github(&player.url(), "harbour/estate", app(emulate.app_key())).unwrap();
         assert_eq!(github.default_branch().await.unwrap(), "main");
     }
-    let player = Player::start(|asked, _| match asked.path.ends_with("/access_tokens") {
-        true => answer(201, &[], r#"{"token": "ghs_secret", "expires_at": "2099-01-01T00:00:00Z"}"#),
-        false => answer(401, &[], r#"{"message": "Bad credentials ghs_secret"}"#),
+    let player = Player::start(|asked, _| {
+        if asked.path.ends_with("/access_tokens") {
+            return answer(201, &[], r#"{"token": "ghs_secret", "expires_at": "2099-01-01T00:00:00Z"}"#);
+        }
+        answer(401, &[], r#"{"message": "Bad credentials ghs_secret"}"#)
     });
     let github = github(&player.url(), "harbour/estate", app(emulate.app_key())).unwrap();
     let error = github.default_branch().await.unwrap_err();

@@ -1,6 +1,6 @@
 //! A stateful emulator of GitHub's REST API, written by others (npm `emulate`), with an organisation, people, a token and an
 //! App of its own. What it cannot do: commit statuses, `ETag`, the assignees and the milestone of a pull request, the wrong
-//! token (it takes every one), conflicts. `peers::player` plays those.
+//! token (it takes every one), diffs. `peers::player` plays those.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Process, free_port, program};
@@ -167,25 +169,8 @@ fn seed_of(app_key: &str) -> Value {
     })
 }
 
-/// Base64 with line ends, as the emulator gives the content of a file.
+/// Base64, with line ends or without.
 fn decode(text: &str) -> String {
-    let sextet = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for value in text.bytes().filter_map(sextet) {
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 255) as u8);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let plain: String = text.split_whitespace().collect();
+    String::from_utf8_lossy(&STANDARD.decode(plain).expect("base64")).into_owned()
 }

@@ -64,6 +64,8 @@ type Entries = BTreeMap<String, Entry>;
 /// A listing of a whole tree, kept because the changes of one pass stand on one commit.
 #[derive(Default)]
 pub(super) struct Listed {
+    /// A commit and its tree, which never change.
+    base: Option<(String, String)>,
     tree: String,
     entries: Option<Entries>,
 }
@@ -114,9 +116,19 @@ impl GitHub {
         }
     }
 
+    async fn tree_of(&self, base: &str) -> Result<String, Error> {
+        let known = self.listed.lock().unwrap_or_else(PoisonError::into_inner).base.clone();
+        if let Some((_, tree)) = known.filter(|(commit, _)| commit == base) {
+            return Ok(tree);
+        }
+        let tree = self.commit_of(base).await?.tree.sha;
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).base = Some((base.to_owned(), tree.clone()));
+        Ok(tree)
+    }
+
     /// Makes the commit of a change, or gives the branch's own if that is the same.
     pub(super) async fn write_commit(&self, change: &Change, prefix: &str, base: &str) -> Result<String, Error> {
-        let base_tree = self.commit_of(base).await?.tree.sha;
+        let base_tree = self.tree_of(base).await?;
         let mut files = Vec::with_capacity(change.files.len());
         for file in &change.files {
             files.push((commit::path_in_repository(prefix, &file.path)?, &*file.text));
@@ -170,7 +182,10 @@ impl GitHub {
             return self.walked(tree, paths).await;
         }
         let entries = whole.entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
-        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Listed { tree: tree.to_owned(), entries: Some(entries) };
+        {
+            let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+            (listed.tree, listed.entries) = (tree.to_owned(), Some(entries));
+        }
         Ok(self.listed(tree, paths).unwrap_or_default())
     }
 

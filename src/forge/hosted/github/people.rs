@@ -138,8 +138,7 @@ impl GitHub {
     pub(super) async fn make_label(&self, name: &str) -> Result<(), Error> {
         let mut labels = self.labels.lock().await;
         if labels.is_none() {
-            let listed = self.client.pages::<Label>(Ask::get(self.path(&["labels"])), "the list of labels", |_| false).await?;
-            *labels = Some(listed.entries.into_iter().map(|label| label.name.to_lowercase()).collect());
+            *labels = Some(self.labels_of_repository().await?);
         }
         let known: &mut BTreeSet<String> = labels.get_or_insert_default();
         if known.contains(&name.to_lowercase()) {
@@ -150,12 +149,22 @@ impl GitHub {
         let new = json!({ "name": name, "color": colour, "description": description });
         let ask = Ask::with(Method::POST, self.path(&["labels"]), new, Repeat::Same);
         match self.client.send(ask, &format!("the label `{name}`")).await {
-            // Somebody else made it just now, or a try of ours whose answer was lost.
-            Err(Error::Hosted(Fault::Refused { status: 422, said, .. })) if said.contains("already_exists") => {}
-            result => drop(result?),
+            // Perhaps somebody else made it just now, or a try of ours whose answer was lost.
+            Err(error @ Error::Hosted(Fault::Refused { .. })) => {
+                *known = self.labels_of_repository().await?;
+                if known.contains(&name.to_lowercase()) { Ok(()) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+            Ok(_) => {
+                known.insert(name.to_lowercase());
+                Ok(())
+            }
         }
-        known.insert(name.to_lowercase());
-        Ok(())
+    }
+
+    async fn labels_of_repository(&self) -> Result<BTreeSet<String>, Error> {
+        let listed = self.client.pages::<Label>(Ask::get(self.path(&["labels"])), "the list of labels", |_| false).await?;
+        Ok(listed.entries.into_iter().map(|label| label.name.to_lowercase()).collect())
     }
 
     pub(super) async fn take_label(&self, number: u64, label: &str) -> Result<(), Error> {
