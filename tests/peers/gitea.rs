@@ -111,12 +111,17 @@ impl Gitea {
         (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// What Gitea makes of Markdown in a comment of this repository: HTML.
-    pub fn markdown(&self, repository: &str, text: &str) -> String {
-        let body = json!({"Text": text, "Mode": "comment", "Context": format!("/{repository}"), "Wiki": false});
-        let (status, html) = self.send("POST", "/api/v1/markdown", Some(&format!("token {}", self.token)), Some(&body));
-        assert_eq!(status, 200, "{html}");
-        html
+    /// What a board sees of these Markdown texts, each in HTML: the parts of a new issue. (The API's own `/markdown` ends the
+    /// whole server where the text of a comment names a commit.)
+    pub fn rendered(&self, repository: &str, texts: &[String]) -> Vec<String> {
+        const BETWEEN: &str = "BETWEEN-TWO-TEXTS";
+        let body = texts.join(&format!("\n\n{BETWEEN}\n\n"));
+        let (status, issue) = self.api("POST", &format!("/repos/{repository}/issues"), Some(&json!({"title": "Texts", "body": body})));
+        assert_eq!(status, 201, "{issue}");
+        let html = contents(&self.page(&format!("/{repository}/issues/{}", issue["number"]))).swap_remove(0);
+        let parts: Vec<String> = html.split(&format!("<p dir=\"auto\">{BETWEEN}</p>")).map(str::to_owned).collect();
+        assert_eq!(parts.len(), texts.len(), "a text hides another: {html}");
+        parts
     }
 
     /// Another person with an account of this name. A token for everything.
@@ -327,4 +332,23 @@ fn base64(bytes: &[u8]) -> String {
         (0..4).map(|digit| if digit <= chunk.len() { char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize]) } else { '=' }).collect::<String>()
     };
     bytes.chunks(3).map(digits).collect()
+}
+
+/// The rendered Markdown of a page, in the page's order.
+pub fn contents(page: &str) -> Vec<String> {
+    page.split("render-content markup").skip(1).filter_map(|rest| whole_division(rest.split_once('>')?.1)).collect()
+}
+
+/// The text up to the end of the division that it begins in.
+fn whole_division(html: &str) -> Option<String> {
+    let mut depth = 1;
+    let mut tags: Vec<(usize, &str)> = html.match_indices("<div").chain(html.match_indices("</div")).collect();
+    tags.sort_unstable();
+    for (at, tag) in tags {
+        depth = if tag == "<div" { depth + 1 } else { depth - 1 };
+        if depth == 0 {
+            return Some(html[..at].to_owned());
+        }
+    }
+    None
 }
