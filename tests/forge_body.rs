@@ -238,10 +238,6 @@ fn a_hostile_estate_becomes_a_request_that_calls_nobody_and_keeps_its_tables() {
     let (number, heading, body) = place.pull_request("hostile", &markdown::title(&hostile_title), &change.body);
     assert_eq!(more_than_text(&heading), Vec::<String>::new(), "{heading}");
     assert!(heading.contains("everyone") && !heading.contains("<code"), "{heading}");
-    if let Some(folder) = std::env::var_os("LOOK") {
-        std::fs::write(std::path::Path::new(&folder).join("h.md"), &change.body).unwrap();
-        std::fs::write(std::path::Path::new(&folder).join("h.html"), place.gitea.page(&format!("/{}/pulls/{number}", place.repository))).unwrap();
-    }
     assert_eq!(more_than_text(&body), Vec::<String>::new(), "{body}");
     assert_eq!(body.matches("language-mermaid").count(), 1, "the map: {body}");
     for table in tables(&body) {
@@ -256,6 +252,27 @@ fn a_hostile_estate_becomes_a_request_that_calls_nobody_and_keeps_its_tables() {
     let (_, timeline) = place.gitea.api("GET", &format!("/repos/{}/issues/1/timeline", place.repository), None);
     let from_this = |event: &&Value| event["ref_issue"]["number"].as_u64() == Some(number);
     assert_eq!(timeline.as_array().into_iter().flatten().find(from_this), None, "{timeline}");
+}
+
+/// atlantis#55, renovate#2032: a body over the forge's limit, or cut through a table.
+#[test]
+fn a_body_that_is_too_long_ends_at_whole_rows_and_is_whole_in_a_file_of_the_branch() {
+    for (count, name) in [(700, "db".to_owned()), (300, "\u{1f600}|`<".repeat(40)), (40, "@x ".repeat(50))] {
+        let texts: Vec<String> = (0..count).map(|number| format!("{name}{number}")).collect();
+        let plan = plan_of(&texts);
+        let change = &plan.changes[0];
+        let body = bowline::forge::Marker::of("harbour", change).attach(&change.body);
+        assert!(body.chars().count() < 60_000 && change.body.len() <= bowline::change::body::LONGEST, "{}", body.len());
+        assert_eq!(change.body.matches("<details>").count(), change.body.matches("\n</details>").count());
+        assert_eq!(change.body.lines().filter(|line| line.starts_with("```")).count() % 2, 0);
+        assert!(change.body.ends_with("```\n"), "its last part is there");
+        let whole = change.files.iter().find(|file| *file.path == *format!("changes/{}.md", change.key));
+        let whole = &whole.expect("the whole of it").text;
+        assert!(change.body.contains(&format!("more are in `changes/{}.md`", change.key)) && whole.len() > change.body.len());
+        let rows = |text: &str| text.lines().filter(|line| line.starts_with("| ") && line.contains(" Changed ")).count();
+        assert_eq!(rows(whole), change.findings.len());
+        assert!(rows(&change.body) < change.findings.len() && rows(&change.body) > 0);
+    }
 }
 
 #[test]
@@ -278,7 +295,7 @@ fn gitea_shows_the_parts_of_a_request_and_the_boxes_of_the_dashboard() {
         "Test",
         "<summary>Evidence of 2 findings</summary>",
         "language-mermaid",
-        "language-sh",
+        "language-shell",
     ] {
         assert!(html.contains(part), "{part} is not in {html}");
     }

@@ -55,6 +55,7 @@ impl Gitea {
     }
 
     /// Bowline's account.
+    #[allow(clippy::unused_self)] // asked of a server, as its token is
     pub fn user(&self) -> &'static str {
         ACCOUNT
     }
@@ -199,7 +200,7 @@ fn start_in(built: &Path, folder: &Path) -> Result<(Gitea, Child), String> {
     let watchdog = watchdog.spawn().map_err(|error| error.to_string())?;
     let url = format!("http://127.0.0.1:{port}");
     rustls::crypto::ring::default_provider().install_default().ok();
-    let client = std::thread::spawn(|| reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build());
+    let client = std::thread::spawn(|| reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build());
     let client = client.join().map_err(|_| "no HTTP client".to_owned())?.map_err(|error| error.to_string())?;
     let mut gitea_here = Gitea { url, token: String::new(), folder: folder.to_owned(), client };
     gitea_here.wait()?;
@@ -219,7 +220,7 @@ fn start_in(built: &Path, folder: &Path) -> Result<(Gitea, Child), String> {
 impl Gitea {
     fn wait(&self) -> Result<(), String> {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(60) {
+        while begun.elapsed() < Duration::from_mins(1) {
             if std::net::TcpStream::connect(self.url.trim_start_matches("http://")).is_ok() && self.send("GET", "/api/healthz", None, None).0 == 200 {
                 return Ok(());
             }

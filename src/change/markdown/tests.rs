@@ -1,3 +1,5 @@
+//! Laws of what is made harmless, read as forges read it; comrak stands for them.
+
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
 use proptest::prelude::*;
@@ -85,7 +87,7 @@ fn a_mermaid_label_is_letters_digits_and_codes() {
     assert_eq!(mermaid_label("1. x - y"), "\"1#46; x #45; y\"");
 }
 
-/// All that forges read beyond CommonMark.
+/// All that forges read beyond plain Markdown.
 fn options() -> Options<'static> {
     let mut options = Options::default();
     let extension = &mut options.extension;

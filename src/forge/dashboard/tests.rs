@@ -1,3 +1,5 @@
+//! What a dashboard says, how long it is, and what its boxes and its marker tell.
+
 use jiff::Timestamp;
 
 use super::*;
