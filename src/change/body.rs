@@ -136,10 +136,10 @@ impl Page<'_> {
             (None, _) => "**No window was found**, see below.".to_owned(),
         };
         let risk = format!("Risk: **{}** ({} of 100). Type: {:?}.", level_name(change.risk.level), change.risk.score, change.kind);
-        format!("{count} {differences} on {}.{owner} {what}\n{hurt} {risk} {when}\n", self.items_of(&change.items))
+        format!("{count} {differences} on {}.{owner} {what}\n{hurt} {risk} {when}\n", Self::items_of(&change.items))
     }
 
-    fn items_of(&self, items: &[Text]) -> String {
+    fn items_of(items: &[Text]) -> String {
         let shown: Vec<String> = items.iter().take(5).map(|item| code_in_text(item)).collect();
         match items.len().saturating_sub(shown.len()) {
             0 => shown.join(", "),
@@ -231,7 +231,11 @@ impl Page<'_> {
         ];
         let widest = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
         let lines: Vec<String> = commands.iter().map(|(command, what)| format!("{command:<widest$}  # {what}")).collect();
-        format!("---\n\nThe same on your machine, in a clone of the estate {}:\n\n```sh\n{}\n```\n", code_in_text(&self.context.estate.name), lines.join("\n"))
+        format!(
+            "---\n\nThe same on your machine, in a clone of the estate {}:\n\n```shell\n{}\n```\n",
+            code_in_text(&self.context.estate.name),
+            lines.join("\n")
+        )
     }
 
     /// Where the rows are that were left out, if any were.

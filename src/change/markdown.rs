@@ -104,9 +104,23 @@ fn words(line: &str, first_of_line: bool) -> String {
         if index > 0 {
             text.push(' ');
         }
-        if is_harmless(word) && !(first_of_line && index == 0 && begins_a_block(word)) { text.push_str(word) } else { text.push_str(&span(word)) }
+        let (before, inner, after) = within_punctuation(word);
+        if is_harmless(word) && !(first_of_line && index == 0 && begins_a_block(word)) {
+            text.push_str(word);
+        } else {
+            text.extend([before, &span(inner), after]);
+        }
     }
     text
+}
+
+/// The punctuation around a word, which is not part of what the word names.
+fn within_punctuation(word: &str) -> (&str, &str, &str) {
+    let opened = word.strip_prefix('(').filter(|rest| !rest.contains('('));
+    let closes = |c: char| matches!(c, '.' | ',' | ';') || (c == ')' && opened.is_some()) || (c == ':' && word.matches(':').count() == 1);
+    let whole = opened.unwrap_or(word);
+    let inner = whole.trim_end_matches(closes);
+    if inner.is_empty() { ("", word, "") } else { (&word[..word.len() - whole.len()], inner, &whole[inner.len()..]) }
 }
 
 /// Whether nothing can read anything but text in this word.

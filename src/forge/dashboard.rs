@@ -162,7 +162,7 @@ impl Board<'_> {
 
     fn waiting(&self, key: &Text, standing: &Standing) -> Option<String> {
         let Standing::Waiting { reason } = standing else { return None };
-        Some(format!("{} {}: {}{}", self.unticked(key), self.named(key), prose(reason), self.boxed(key)))
+        Some(format!("{} {}: {}{}", Self::unticked(key), self.named(key), prose(reason), Self::boxed(key)))
     }
 
     fn rejected(&self, key: &Text, standing: &Standing) -> Option<String> {
@@ -170,7 +170,7 @@ impl Board<'_> {
         let who = who.as_ref().map(|who| format!(" by {}", span(who))).unwrap_or_default();
         let reason = reason.as_ref().map(|reason| format!(": {}", prose(reason))).unwrap_or_default();
         let until = until.strftime("%Y-%m-%d %H:%M UTC");
-        Some(format!("{} {}, rejected{who} until {until}{reason}{}", self.unticked(key), self.named(key), self.boxed(key)))
+        Some(format!("{} {}, rejected{who} until {until}{reason}{}", Self::unticked(key), self.named(key), Self::boxed(key)))
     }
 
     fn open(&self, key: &Text, standing: &Standing) -> Option<String> {
@@ -220,11 +220,11 @@ impl Board<'_> {
         self.plan.changes.get(place)
     }
 
-    fn unticked(&self, key: &str) -> &'static str {
+    fn unticked(key: &str) -> &'static str {
         if is_key(key) { "- [ ]" } else { "-" }
     }
 
-    fn boxed(&self, key: &str) -> String {
+    fn boxed(key: &str) -> String {
         if is_key(key) { format!(" {BOX}{key}{CLOSING}") } else { String::new() }
     }
 

@@ -39,7 +39,7 @@ fn many(kind: Kind, by_hand: &[(&str, usize)]) {
     let waiting = outcome.standings.values().filter(|standing| matches!(standing, Standing::Waiting { .. })).count();
     assert_eq!(waiting, MANY - 8, "the rest waits, each with its reason");
     let prefix = format!("/repos/{}", site.repository);
-    let counted: BTreeMap<String, usize> = tally(&sent).into_iter().map(|(line, count)| (line.replace(&prefix, ""), count)).collect();
+    let counted: BTreeMap<String, usize> = tally(&sent).into_iter().map(|(line, count)| (line.replace(&prefix, "").replace(&format!("/{}.git", site.repository), ".git"), count)).collect();
     let expected: BTreeMap<String, usize> = by_hand.iter().map(|(line, count)| ((*line).to_owned(), *count)).collect();
     assert_eq!(counted, expected);
 
@@ -51,10 +51,49 @@ fn many(kind: Kind, by_hand: &[(&str, usize)]) {
 
 #[test]
 fn two_hundred_changes_on_gitea_open_as_many_as_the_limits_allow() {
-    many(Kind::Gitea, &[]);
+    // For each of the eight: two look-ups (its pull requests, its branch), a push (two requests of git), a status, the pull
+    // request, its labels. Once: the list, the default branch, its head, the labels there are, and the label that is not.
+    many(
+        Kind::Gitea,
+        &[
+            ("GET /api/v1", 1),
+            ("GET /api/v1/branches/bowline/*", 8),
+            ("GET /api/v1/branches/main", 1),
+            ("GET /api/v1/labels", 1),
+            ("GET /api/v1/orgs/bowline/labels", 1),
+            ("GET /api/v1/pulls", 1 + 8),
+            ("GET .git/info/refs", 8),
+            ("POST .git/git-receive-pack", 8),
+            ("POST /api/v1/issues/*/labels", 8),
+            ("POST /api/v1/labels", 1),
+            ("POST /api/v1/pulls", 8),
+            ("POST /api/v1/statuses/*", 8),
+        ],
+    );
 }
 
 #[test]
 fn two_hundred_changes_on_github_open_as_many_as_the_limits_allow() {
-    many(Kind::GitHub, &[]);
+    // For each of the eight: its pull requests, its branch before the commit and before it is moved, a tree, a commit, the
+    // branch, a status, the pull request, its labels. Once: the list, the repository, the base's head, commit and tree, the
+    // labels there are, and the label that is not.
+    many(
+        Kind::GitHub,
+        &[
+            ("GET ", 1),
+            ("GET /git/commits/*", 1),
+            ("GET /git/ref/heads/bowline/*", 8 + 8),
+            ("GET /git/ref/heads/main", 1),
+            ("GET /git/trees/*", 1),
+            ("GET /labels", 1),
+            ("GET /pulls", 1 + 8),
+            ("POST /git/commits", 8),
+            ("POST /git/refs", 8),
+            ("POST /git/trees", 8),
+            ("POST /issues/*/labels", 8),
+            ("POST /labels", 1),
+            ("POST /pulls", 8),
+            ("POST /statuses/*", 8),
+        ],
+    );
 }

@@ -1,4 +1,4 @@
-//! Nothing foreign is markup, wherever it stands.
+//! Laws of what is made harmless, read as forges read it; comrak stands for them.
 
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
@@ -29,7 +29,7 @@ fn a_word_that_could_be_more_than_text_is_code() {
         ("![x](http://evil.example)", "`![x](http://evil.example)`"),
         ("see <img src=x> or www.evil.example", "see `<img` src=x`>`"),
         ("#12 !12 a/b#1 GH-12 ABC-7", "`#12` `!12` `a/b#1` `GH-12` `ABC-7`"),
-        ("d6b0f5e or 0d6c1b7f2a11.", "`d6b0f5e` or `0d6c1b7f2a11.`"),
+        ("d6b0f5e, (@ann) or 0d6c1b7f2a11.", "`d6b0f5e`, (`@ann`) or `0d6c1b7f2a11`."),
         (":smile: at 02:30 on db-01: $x$", "`:smile:` at 02:30 on db-01: `$x$`"),
         ("a | b_c *d* ~e~", "a `|` `b_c` `*d*` `~e~`"),
     ] {
@@ -40,7 +40,7 @@ fn a_word_that_could_be_more_than_text_is_code() {
 
 #[test]
 fn a_line_cannot_begin_a_list_a_rule_or_a_heading() {
-    for (text, safe) in [("- [ ] x", "`-` `[` `]` x"), ("1. x", "`1.` x"), ("---", "`---`"), ("=", "`=`"), ("    x", "x"), ("2 of 3", "2 of 3")] {
+    for (text, safe) in [("- [ ] x", "`-` `[` `]` x"), ("1. x", "`1`. x"), ("---", "`---`"), ("=", "`=`"), ("    x", "x"), ("2 of 3", "2 of 3")] {
         assert_eq!(plain(text), safe);
     }
 }
@@ -87,7 +87,7 @@ fn a_mermaid_label_is_letters_digits_and_codes() {
     assert_eq!(mermaid_label("1. x - y"), "\"1#46; x #45; y\"");
 }
 
-/// All that forges read beyond CommonMark.
+/// All that forges read beyond plain Markdown.
 fn options() -> Options<'static> {
     let mut options = Options::default();
     let extension = &mut options.extension;
@@ -224,7 +224,7 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn running_text_is_only_text_and_code_and_says_what_it_was(text in hostile()) {

@@ -1,4 +1,4 @@
-//! The dashboard says what it must, and reads its boxes.
+//! What a dashboard says, how long it is, and what its boxes and its marker tell.
 
 use jiff::Timestamp;
 
@@ -35,6 +35,9 @@ fn change(key: &str, title: &str) -> Change {
     Change {
         key: key.into(),
         fingerprint: "f".into(),
+        content: "c".into(),
+        basis: "b".into(),
+        owner: None,
         title: title.to_owned(),
         kind: ChangeType::Normal,
         risk: Risk { level: RiskLevel::High, score: 65, factors: Vec::new() },
