@@ -65,14 +65,14 @@ pub async fn read(argument: &EstateArgument, name: &str) -> Result<AtBase, Failu
 }
 
 fn at_base(root: &Path, name: &str) -> Result<AtBase, Failure> {
-    let repository = Repository::discover(root).map_err(|error| if error.code() == ErrorCode::NotFound { no_repository(root) } else { error.into() })?;
+    let repository = Repository::discover(root).map_err(|error| unopened(root, error))?;
     let workdir = repository.workdir().map(Path::to_owned).ok_or_else(|| no_repository(root))?;
     let path = relative(root, &workdir).ok_or_else(|| Failure::new(format!("{} cannot be read", root.display())))?;
-    let (commit, merge_base) = commit_of(&repository, name)?;
+    let (commit, since_left) = commit_of(&repository, name)?;
     let changed = changed(&repository, commit, &path, root)?;
     let revision = commit.to_string();
     let plain_name = name.strip_suffix("...").unwrap_or(name).to_owned();
-    let mut told = Base { name: plain_name, revision: revision.clone(), merge_base, there: true, folder: path.clone() };
+    let mut told = Base { name: plain_name, revision: revision.clone(), since_left, there: true, folder: path.clone() };
 
     let found = match git::read_commit(&repository, commit, &path) {
         Err(GitError::NoFile { .. }) => {
@@ -119,6 +119,15 @@ impl Place {
 fn is_passed_over(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1);
     folders.any(|folder| folder.starts_with('.') || folder == "target" || folder == "node_modules")
+}
+
+fn unopened(root: &Path, error: git2::Error) -> Failure {
+    match error.code() {
+        ErrorCode::NotFound => no_repository(root),
+        ErrorCode::Owner => Failure::new(format!("the repository of {} belongs to another account", root.display()))
+            .hint("`git config --global --add safe.directory PATH` trusts it"),
+        _ => error.into(),
+    }
 }
 
 /// The commit that `name` means; `NAME...` means the newest that both it and HEAD come from, as in a pull request.
