@@ -7,7 +7,7 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bowline::api::{DiscoverySourceSpec, Text};
@@ -214,14 +214,11 @@ impl AtBase {
                 None => anew.push(source.clone()),
             }
         }
-        let (outside, inside): (Vec<_>, Vec<_>) = anew.into_iter().partition(|source| reads_outside(&source.spec));
-        let access = Arc::new(session::access(options)?);
-        // Nothing is written out where no source reads it.
-        let (_scratch, root) = if inside.is_empty() { (None, PathBuf::new()) } else { self.commit.check_out().map(|(scratch, root)| (Some(scratch), root))? };
-        for (sources, root) in [(inside, &root), (outside, &self.changed.root)].into_iter().filter(|(sources, _)| !sources.is_empty()) {
-            let asked = Estate { sources, policies: self.estate.policies.clone(), ..Estate::default() };
+        if !anew.is_empty() {
+            let (_scratch, root) = self.commit.check_out()?;
+            let asked = Estate { sources: anew, policies: self.estate.policies.clone(), ..Estate::default() };
             let progress = Progress::start();
-            let (sources, refused) = discovery::build(&asked, &Reach::new(root.clone(), access.clone()), head.now);
+            let (sources, refused) = discovery::build(&asked, &Reach::new(root, Arc::new(session::access(options)?)), head.now);
             let (_running, stop) = tokio::sync::watch::channel(false);
             shared.extend(refused);
             shared.extend(discovery::ask_all(sources, &Limits::default(), head.now, &progress, stop).await);
@@ -246,10 +243,4 @@ impl AtBase {
 
 fn endpoints(estate: &Estate) -> BTreeSet<&Text> {
     estate.policies.iter().flat_map(|policy| &policy.spec.endpoints).collect()
-}
-
-/// Whether the source reads a file that is in no commit, because it is not below the estate's folder.
-fn reads_outside(spec: &DiscoverySourceSpec) -> bool {
-    let stays = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    spec.file.as_ref().is_some_and(|file| !stays(&file.path))
 }

@@ -295,10 +295,39 @@ fn inputs_of_the_action_are_words_and_never_commands() {
     assert!(made.is_empty(), "{made:?}");
 }
 
+/// GitHub's own program cannot be had here: a stand-in holds what the workflow's step asks of it.
 #[test]
-fn the_comment_of_the_workflow_is_found_again_by_its_marker() {
+fn the_comment_of_the_workflow_is_written_once_and_then_written_anew() {
     let script = scripts(&yaml(WORKFLOWS[0])).remove(0);
-    assert!(script.contains("bowline-plan:") && script.contains("github-actions[bot]"), "only its own comment is written anew: {script}");
+    let place = Place::new();
+    let programs = place.state();
+    std::fs::create_dir_all(&programs).unwrap();
+    let (asked, report) = (programs.join("asked"), programs.join("report"));
+    std::fs::write(programs.join("gh"), "#!/bin/sh\necho \"$@ marker=$marker\" >>\"$ASKED\"\ncase $* in *--paginate*) printf '%s' \"$OWN\" ;; esac\n").unwrap();
+    std::fs::set_permissions(programs.join("gh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |text: &str, own: &str| {
+        std::fs::write(&report, text).unwrap();
+        std::fs::write(&asked, "").unwrap();
+        let mut step = with_env_of(&place, Path::new("bash"));
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        step.args(["-e", "-c", &script])
+            .env("PATH", path)
+            .env("REPORT", &report)
+            .env("REPOSITORY", "a/b")
+            .env("NUMBER", "7")
+            .env("OWN", own)
+            .env("ASKED", &asked);
+        assert!(step.status().unwrap().success());
+        std::fs::read_to_string(&asked).unwrap()
+    };
+    let text = "**Nothing changes**\n\n<!-- bowline-plan:small -->\n";
+    let first = run(text, "");
+    let body = format!("body=@{}", report.display());
+    assert!(first.contains("select(.user.login == \"github-actions[bot]\"") && first.contains("marker=<!-- bowline-plan:small -->"), "only its own: {first}");
+    assert!(first.contains(&format!("api --silent repos/a/b/issues/7/comments --field {body}")), "{first}");
+    let again = run(text, "41\n42\n");
+    assert!(again.contains(&format!("--method PATCH repos/a/b/issues/comments/41 --field {body}")) && !again.contains("issues/7/comments --field"), "{again}");
+    assert_eq!(run("", ""), "", "no report, no comment");
 }
 
 #[test]

@@ -176,8 +176,7 @@ fn facts_in_git_are_those_of_each_side_and_the_folder_stays_as_it_is() {
     place.write("facts.json", &format!("[{}]", fact("web-1", "8Gi")));
     let before = support::everything(&place.estate());
     assert_eq!(keys(&difference(&place, "main")["appeared"]), ["changed/web-1/attributes.memory"]);
-    let after: Vec<_> = support::everything(&place.estate()).into_iter().filter(|(path, _)| !path.ends_with(".git/index")).collect();
-    assert!(before.into_iter().filter(|(path, _)| !path.ends_with(".git/index")).eq(after), "nothing is written to the folder or its repository");
+    assert!(before == support::everything(&place.estate()), "nothing is written to the folder or its repository");
     // As a link that leads to another file, and as a file behind a link.
     place.write("facts-2.json", &format!("[{}]", fact("web-1", "8Gi")));
     std::fs::remove_file(place.estate().join("facts.json")).unwrap();
@@ -201,6 +200,23 @@ fn facts_that_are_in_no_commit_are_read_by_both_sides() {
     // The branch adopts what is there.
     place.write("web.yaml", &item("web-1", "8Gi"));
     assert_eq!(keys(&difference(&place, "main")["gone"]), ["changed/web-1/attributes.memory"]);
+}
+
+#[test]
+fn facts_outside_of_the_estate_are_the_same_on_both_sides() {
+    let place = small();
+    let outside = tempfile::tempdir().unwrap();
+    let facts = outside.path().join("facts.json");
+    std::fs::write(&facts, format!("[{}]", fact("web-1", "8Gi"))).unwrap();
+    std::os::unix::fs::symlink(&facts, place.estate().join("link.json")).unwrap();
+    place.write("source.yaml", &SOURCE.replace("facts.json", "link.json"));
+    place.commit_all("Facts from elsewhere");
+    // Another scope is another source, so it is asked for each side.
+    place.write("source.yaml", &place.read("source.yaml").replace("{all: true}", "{classes: [server]}"));
+    let allowed = ["plan", ".", "--base", "HEAD", "--allow-read", outside.path().to_str().unwrap(), "--output", "json"];
+    let told = place.bowline(&allowed).ends_with(0).json();
+    assert_eq!((&told["sourcesOfBase"][0]["items"], &told["sources"][0]["items"]), (&1.into(), &1.into()), "{told}");
+    assert_eq!((told["appeared"].as_array().unwrap().len(), told["gone"].as_array().unwrap().len()), (0, 0), "{told}");
 }
 
 #[test]
