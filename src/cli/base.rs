@@ -7,7 +7,7 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bowline::api::{DiscoverySourceSpec, Text};
@@ -65,14 +65,14 @@ pub async fn read(argument: &EstateArgument, name: &str) -> Result<AtBase, Failu
 }
 
 fn at_base(root: &Path, name: &str) -> Result<AtBase, Failure> {
-    let repository = Repository::discover(root).map_err(|error| if error.code() == ErrorCode::NotFound { no_repository(root) } else { error.into() })?;
+    let repository = Repository::discover(root).map_err(|error| unopened(root, error))?;
     let workdir = repository.workdir().map(Path::to_owned).ok_or_else(|| no_repository(root))?;
     let path = relative(root, &workdir).ok_or_else(|| Failure::new(format!("{} cannot be read", root.display())))?;
-    let (commit, merge_base) = commit_of(&repository, name)?;
+    let (commit, since_left) = commit_of(&repository, name)?;
     let changed = changed(&repository, commit, &path, root)?;
     let revision = commit.to_string();
     let plain_name = name.strip_suffix("...").unwrap_or(name).to_owned();
-    let mut told = Base { name: plain_name, revision: revision.clone(), merge_base, there: true, folder: path.clone() };
+    let mut told = Base { name: plain_name, revision: revision.clone(), since_left, there: true, folder: path.clone() };
 
     let found = match git::read_commit(&repository, commit, &path) {
         Err(GitError::NoFile { .. }) => {
@@ -119,6 +119,15 @@ impl Place {
 fn is_passed_over(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1);
     folders.any(|folder| folder.starts_with('.') || folder == "target" || folder == "node_modules")
+}
+
+fn unopened(root: &Path, error: git2::Error) -> Failure {
+    match error.code() {
+        ErrorCode::NotFound => no_repository(root),
+        ErrorCode::Owner => Failure::new(format!("the repository of {} belongs to another account", root.display()))
+            .hint("`git config --global --add safe.directory PATH` trusts it"),
+        _ => error.into(),
+    }
 }
 
 /// The commit that `name` means; `NAME...` means the newest that both it and HEAD come from, as in a pull request.
@@ -205,14 +214,11 @@ impl AtBase {
                 None => anew.push(source.clone()),
             }
         }
-        let (outside, inside): (Vec<_>, Vec<_>) = anew.into_iter().partition(|source| reads_outside(&source.spec));
-        let access = Arc::new(session::access(options)?);
-        // Nothing is written out where no source reads it.
-        let (_scratch, root) = if inside.is_empty() { (None, PathBuf::new()) } else { self.commit.check_out().map(|(scratch, root)| (Some(scratch), root))? };
-        for (sources, root) in [(inside, &root), (outside, &self.changed.root)].into_iter().filter(|(sources, _)| !sources.is_empty()) {
-            let asked = Estate { sources, policies: self.estate.policies.clone(), ..Estate::default() };
+        if !anew.is_empty() {
+            let (_scratch, root) = self.commit.check_out()?;
+            let asked = Estate { sources: anew, policies: self.estate.policies.clone(), ..Estate::default() };
             let progress = Progress::start();
-            let (sources, refused) = discovery::build(&asked, &Reach::new(root.clone(), access.clone()), head.now);
+            let (sources, refused) = discovery::build(&asked, &Reach::new(root, Arc::new(session::access(options)?)), head.now);
             let (_running, stop) = tokio::sync::watch::channel(false);
             shared.extend(refused);
             shared.extend(discovery::ask_all(sources, &Limits::default(), head.now, &progress, stop).await);
@@ -237,10 +243,4 @@ impl AtBase {
 
 fn endpoints(estate: &Estate) -> BTreeSet<&Text> {
     estate.policies.iter().flat_map(|policy| &policy.spec.endpoints).collect()
-}
-
-/// Whether the source reads a file that is in no commit, because it is not below the estate's folder.
-fn reads_outside(spec: &DiscoverySourceSpec) -> bool {
-    let stays = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    spec.file.as_ref().is_some_and(|file| !stays(&file.path))
 }

@@ -58,7 +58,7 @@ pub enum Format {
     Yaml,
     /// Markdown
     Markdown,
-    /// Workflow commands: GitHub and Gitea show each problem at its line in the pull request
+    /// Workflow commands: GitHub shows each problem at its line in the pull request
     Github,
     /// SARIF 2.1.0, for code scanning and editors
     Sarif,

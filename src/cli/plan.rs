@@ -15,8 +15,8 @@ pub struct Arguments {
     #[command(flatten)]
     estate: EstateArgument,
 
-    /// Show only what this folder changes of the plan of a commit: a branch, tag or hash, for example origin/main. With
-    /// `...` after it (origin/main...) the commit where this branch left it, as pull requests compare
+    /// Show only what this folder changes of the plan of a commit: a branch, a tag or a hash. With three dots after it
+    /// (origin/main...) of the commit where this branch left it, as pull requests compare
     #[arg(long, value_name = "REV")]
     base: Option<String>,
 

@@ -39,7 +39,8 @@ fn many(kind: Kind, by_hand: &[(&str, usize)]) {
     let waiting = outcome.standings.values().filter(|standing| matches!(standing, Standing::Waiting { .. })).count();
     assert_eq!(waiting, MANY - 8, "the rest waits, each with its reason");
     let prefix = format!("/repos/{}", site.repository);
-    let counted: BTreeMap<String, usize> = tally(&sent).into_iter().map(|(line, count)| (line.replace(&prefix, "").replace(&format!("/{}.git", site.repository), ".git"), count)).collect();
+    let counted: BTreeMap<String, usize> =
+        tally(&sent).into_iter().map(|(line, count)| (line.replace(&prefix, "").replace(&format!("/{}.git", site.repository), ".git"), count)).collect();
     let expected: BTreeMap<String, usize> = by_hand.iter().map(|(line, count)| ((*line).to_owned(), *count)).collect();
     assert_eq!(counted, expected);
 

@@ -436,11 +436,7 @@ pub fn change(key: &str, path: &str, text: &str, drift: &str) -> Change {
         risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
         items: vec!["db".into()],
         services: Vec::new(),
-        schedule: Some(Schedule {
-            window: "sunday".into(),
-            start: at(DAY * 4).to_string().into(),
-            end: at(DAY * 4 + 240).to_string().into(),
-        }),
+        schedule: Some(Schedule { window: "sunday".into(), start: at(DAY * 4).to_string().into(), end: at(DAY * 4 + 240).to_string().into() }),
         findings: vec![format!("f-{key}").into()],
         actions: Vec::new(),
         conflicts: Vec::new(),

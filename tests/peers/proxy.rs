@@ -196,7 +196,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 fn forward(head: &str, body: &[u8], upstream: SocketAddr) -> std::io::Result<Vec<u8>> {
     let mut server = TcpStream::connect(upstream)?;
-    server.set_read_timeout(Some(Duration::from_secs(60)))?;
+    server.set_read_timeout(Some(Duration::from_mins(1)))?;
     server.write_all(head.as_bytes())?;
     server.write_all(body)?;
     let mut reply = Vec::new();

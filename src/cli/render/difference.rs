@@ -5,7 +5,7 @@ use bowline::api::change_request::{Action, ServiceEffect};
 use bowline::change::{Change, effect_name, markdown};
 use bowline::difference::{Difference, Pair};
 use bowline::drift::Finding;
-use bowline::estate::{Diagnostic, Estate};
+use bowline::estate::{Diagnostic, Estate, Severity};
 use bowline::plan::SourceReport;
 
 use super::super::options::Style;
@@ -28,7 +28,7 @@ pub struct Base {
     /// The commit.
     pub revision: String,
     /// Whether it is where the present branch left the one that was named.
-    pub merge_base: bool,
+    pub since_left: bool,
     /// Whether the estate's folder is there.
     pub there: bool,
     /// That folder, from the root of the repository; empty for the root itself.
@@ -39,7 +39,7 @@ impl Base {
     fn told(&self, code: impl Fn(&str) -> String) -> String {
         let revision = code(&self.revision.chars().take(10).collect::<String>());
         let name = code(&self.name);
-        let what = if self.merge_base { format!("{revision}, where this branch left {name}") } else { format!("{name} ({revision})") };
+        let what = if self.since_left { format!("{revision}, where this branch left {name}") } else { format!("{name} ({revision})") };
         let new = if self.there { "" } else { "; the estate is not there yet, so all of it is new" };
         format!("{what}{new}")
     }
@@ -89,10 +89,18 @@ fn touched(services: &[ServiceEffect], name: impl Fn(&ServiceEffect) -> String) 
     format!(" Services touched: {}{more}.", services.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", "))
 }
 
+/// What must be known to read the rest rightly.
+const UNREADABLE: &str =
+    "The new problems keep documents from being read, and nothing is concluded about what those declare: findings of theirs that go may still be there.";
+
+fn has_new_errors(difference: &Difference) -> bool {
+    difference.diagnostics.iter().any(|problem| problem.severity == Severity::Error)
+}
+
 // On a terminal
 
 fn on_terminal(style: Style, (before, after): (&Estate, &Estate), base: &Base, difference: &Difference, all: bool) -> String {
-    let told = base.told(|text| markdown::one_line(text));
+    let told = base.told(markdown::one_line);
     let mut text = format!("Estate {} {}\n\n", style.bold(&difference.estate), style.dim(&format!("compared with {told}")));
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
@@ -107,12 +115,16 @@ fn on_terminal(style: Style, (before, after): (&Estate, &Estate), base: &Base, d
     section("Change requests that would be dropped", lines(&changes.gone, all, |change| change_line(style, change)));
     section("Change requests that would change", lines(&changes.changed, all, |pair| changed_request(style, pair)));
     section("New problems", lines(&difference.diagnostics, all, |problem| format!("  {}\n", markdown::one_line(&problem_line(problem)))));
-    section("Sources that did not answer in full", unanswered(difference).map(|(name, why)| format!("  {name}  {}\n", markdown::one_line(&why))).collect());
+    let incomplete: Vec<_> = unanswered(difference).collect();
+    section("Sources that did not answer in full", lines(&incomplete, all, |(name, why)| format!("  {name}  {}\n", markdown::one_line(why))));
     let services = touched(&difference.services, |service| format!("{} ({})", service.name, effect(style, service.effect)));
     text.push_str(&match counts(difference) {
         told if told.is_empty() => "Nothing changes: the same findings and the same change requests.\n".to_owned(),
         told => format!("{} {told}.{services}\n", style.bold("Difference:")),
     });
+    if has_new_errors(difference) {
+        text.push_str(&format!("{} {UNREADABLE}\n", style.paint("33", "Mind:")));
+    }
     if let Some(finding) = difference.appeared.first().or(difference.changed.first().map(|pair| &pair.after)) {
         text.push_str(&format!("{} `bowline explain {}` explains a finding.\n", style.bold("Next:"), markdown::one_line(&finding.key)));
     }
@@ -153,13 +165,16 @@ fn comment(base: &Base, difference: &Difference) -> String {
         told => format!("**{told}.**{services}"),
     };
     let mut text = Bounded::new(COMMENT - AROUND);
+    if has_new_errors(difference) {
+        text.add(&format!("\n> {UNREADABLE}\n"));
+    }
     for (name, why) in unanswered(difference) {
         text.add(&format!("\n> Source {} did not answer in full, so what it would have said is not known: {}\n", markdown::code(&name), markdown::prose(&why)));
     }
     tables(&mut text, difference);
     let (tables, left_out) = text.finish();
     let more = if left_out > 0 { format!("\n… and {left_out} more lines that have no room here; the command below shows all.\n") } else { String::new() };
-    let name = if base.merge_base { format!("{}...", base.name) } else { base.name.clone() };
+    let name = if base.since_left { format!("{}...", base.name) } else { base.name.clone() };
     let folder = if base.folder.is_empty() { String::new() } else { format!(" {}", base.folder) };
     format!(
         "{verdict}\n\nEstate {}, compared with {told}. A finding is a difference between what is declared and what was found.\n{tables}{more}\n\
@@ -218,14 +233,15 @@ fn problem_row(problem: &Diagnostic) -> Vec<String> {
 fn finding_row(finding: &Finding) -> Vec<String> {
     let services: Vec<String> = finding.services.iter().take(NAMED).map(|service| markdown::code(&service.name)).collect();
     let services = if services.is_empty() { "–".to_owned() } else { services.join(", ") };
-    let action = action(finding.action).to_owned();
+    // What has no two sides is told in words.
+    let found = Some(findings::found(finding)).filter(|found| !found.is_empty()).map_or_else(|| markdown::prose(&finding.message), |found| cell(&found));
     vec![
         markdown::code(&finding.item),
         markdown::code(&findings::what(finding)),
         cell(&findings::declared(finding)),
-        cell(&findings::found(finding)),
+        found,
         services,
-        action,
+        action(finding.action).to_owned(),
     ]
 }
 
@@ -306,6 +322,8 @@ fn parts_of_change(pair: &Pair<Change>) -> Vec<(&'static str, String, String)> {
 }
 
 fn in_words(what: &'static str, before: &str, after: &str) -> Vec<(&'static str, String, String)> {
+    // Of a sensitive value not even the words tell more.
+    let after = if before == after { "another value, which is not shown" } else { after };
     vec![(what, markdown::one_line(before), markdown::one_line(after))]
 }
 

@@ -20,7 +20,9 @@ pub fn render(estate: &Estate) -> String {
         let file = problems.first().and_then(|problem| problem.file.as_deref());
         let heading = file.map_or_else(|| "The estate as a whole".to_owned(), markdown::code);
         text.introduce(&format!("\n### {heading}\n\n| Line | | Problem | What to do | Rule |\n|---|---|---|---|---|\n"));
-        problems.iter().for_each(|problem| text.add(&row(problem)));
+        for problem in problems {
+            text.add(&row(problem));
+        }
     }
     let (tables, left_out) = text.finish();
     let more = if left_out > 0 { format!("\n… and {left_out} more; `bowline check` lists all.\n") } else { String::new() };
