@@ -42,7 +42,7 @@ fn hasty() -> Patience {
 fn one_condition(site: &Site, rule: Rule) -> String {
     site.proxy.as_ref().unwrap().spoil(rule);
     let wanted = [memory(site, "8Gi")];
-    let told = match site.try_settle_with(&wanted, 1, &Default::default(), hasty()) {
+    let told = match site.try_settle_with(&wanted, 1, &std::collections::BTreeSet::default(), hasty()) {
         Err(error) => {
             let _ = error.hint();
             error.to_string()

@@ -53,7 +53,7 @@ pub struct Site {
     clone: PathBuf,
     pub limits: Limits,
     pub changes: Changes,
-    _temp: TempDir,
+    temp: TempDir,
 }
 
 enum Server {
@@ -91,7 +91,7 @@ impl Site {
             }
         };
         let limits = Limits { max_open: 10, max_per_hour: 100, rejected_for: SignedDuration::from_hours(90 * 24), rebase_when: RebaseWhen::Conflicted };
-        let site = Self { kind, proxy, repository, server, clone, limits, changes: Changes::default(), _temp: temp };
+        let site = Self { kind, proxy, repository, server, clone, limits, changes: Changes::default(), temp };
         match kind {
             Kind::Local => {
                 site.git(&["init", "-q", "-b", "main"]);
@@ -260,7 +260,7 @@ impl Site {
     }
 
     fn commit_locally(&self, branch: &str, path: &str, text: &str) -> String {
-        let tree = self._temp.path().join("tree");
+        let tree = self.temp.path().join("tree");
         self.git(&["worktree", "add", "-q", "-f", "--detach", tree.to_str().unwrap(), branch]);
         std::fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
         std::fs::write(tree.join(path), text).unwrap();
