@@ -171,6 +171,7 @@ pub enum RebaseWhen {
 }
 
 impl RebaseWhen {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it so
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -174,7 +174,7 @@ async fn show(options: &Options, forge: &Local, key: &str) -> Result<Outcome, Fa
             }
             print_text(&text)?;
         }
-        Format::Json | Format::Yaml => options.print(&json!({"request": request, "patch": patch}), |_| String::new())?,
+        _ => options.print(&json!({"request": request, "patch": patch}), |_| String::new())?,
     }
     Ok(Outcome::Done)
 }

@@ -55,6 +55,7 @@ impl Gitea {
     }
 
     /// Bowline's account.
+    #[allow(clippy::unused_self)] // asked of a server, as its token is
     pub fn user(&self) -> &'static str {
         ACCOUNT
     }
@@ -111,12 +112,17 @@ impl Gitea {
         (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// What Gitea makes of Markdown in a comment of this repository: HTML.
-    pub fn markdown(&self, repository: &str, text: &str) -> String {
-        let body = json!({"Text": text, "Mode": "comment", "Context": format!("/{repository}"), "Wiki": false});
-        let (status, html) = self.send("POST", "/api/v1/markdown", Some(&format!("token {}", self.token)), Some(&body));
-        assert_eq!(status, 200, "{html}");
-        html
+    /// What a board sees of these Markdown texts, each in HTML: the parts of a new issue. (The API's own `/markdown` ends the
+    /// whole server where the text of a comment names a commit.)
+    pub fn rendered(&self, repository: &str, texts: &[String]) -> Vec<String> {
+        const BETWEEN: &str = "BETWEEN-TWO-TEXTS";
+        let body = texts.join(&format!("\n\n{BETWEEN}\n\n"));
+        let (status, issue) = self.api("POST", &format!("/repos/{repository}/issues"), Some(&json!({"title": "Texts", "body": body})));
+        assert_eq!(status, 201, "{issue}");
+        let html = contents(&self.page(&format!("/{repository}/issues/{}", issue["number"]))).swap_remove(0);
+        let parts: Vec<String> = html.split(&format!("<p dir=\"auto\">{BETWEEN}</p>")).map(str::to_owned).collect();
+        assert_eq!(parts.len(), texts.len(), "a text hides another: {html}");
+        parts
     }
 
     /// Another person with an account of this name. A token for everything.
@@ -194,7 +200,7 @@ fn start_in(built: &Path, folder: &Path) -> Result<(Gitea, Child), String> {
     let watchdog = watchdog.spawn().map_err(|error| error.to_string())?;
     let url = format!("http://127.0.0.1:{port}");
     rustls::crypto::ring::default_provider().install_default().ok();
-    let client = std::thread::spawn(|| reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build());
+    let client = std::thread::spawn(|| reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build());
     let client = client.join().map_err(|_| "no HTTP client".to_owned())?.map_err(|error| error.to_string())?;
     let mut gitea_here = Gitea { url, token: String::new(), folder: folder.to_owned(), client };
     gitea_here.wait()?;
@@ -214,7 +220,7 @@ fn start_in(built: &Path, folder: &Path) -> Result<(Gitea, Child), String> {
 impl Gitea {
     fn wait(&self) -> Result<(), String> {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(60) {
+        while begun.elapsed() < Duration::from_mins(1) {
             if std::net::TcpStream::connect(self.url.trim_start_matches("http://")).is_ok() && self.send("GET", "/api/healthz", None, None).0 == 200 {
                 return Ok(());
             }
@@ -327,4 +333,23 @@ fn base64(bytes: &[u8]) -> String {
         (0..4).map(|digit| if digit <= chunk.len() { char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize]) } else { '=' }).collect::<String>()
     };
     bytes.chunks(3).map(digits).collect()
+}
+
+/// The rendered Markdown of a page, in the page's order.
+pub fn contents(page: &str) -> Vec<String> {
+    page.split("render-content markup").skip(1).filter_map(|rest| whole_division(rest.split_once('>')?.1)).collect()
+}
+
+/// The text up to the end of the division that it begins in.
+fn whole_division(html: &str) -> Option<String> {
+    let mut depth = 1;
+    let mut tags: Vec<(usize, &str)> = html.match_indices("<div").chain(html.match_indices("</div")).collect();
+    tags.sort_unstable();
+    for (at, tag) in tags {
+        depth = if tag == "<div" { depth + 1 } else { depth - 1 };
+        if depth == 0 {
+            return Some(html[..at].to_owned());
+        }
+    }
+    None
 }

@@ -197,7 +197,8 @@ impl Hosted {
 
     async fn end(&self, request: &Request, state: State, decision: Decision, text: &str) -> Result<(), Error> {
         let number = number(request)?;
-        self.say(number, &format!("{state:?}-{}", decision.at.as_second()), text).await?;
+        // Once for each head: one that was opened again and closed again is told again.
+        self.say(number, &format!("{state:?}-{}", request.head.as_deref().unwrap_or_default()), text).await?;
         let mut marker = request.marker.clone();
         marker.written.get_or_insert_default().ended = Some(Ended::new(state, decision));
         let body = marker.attach(&request.body);
