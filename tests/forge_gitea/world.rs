@@ -51,10 +51,10 @@ pub struct World {
 }
 
 impl World {
-    /// A repository of this name with one file. None where there is no Gitea.
+    /// A repository of this name with a README. None where there is no Gitea.
     pub fn new(name: &str) -> Option<Self> {
         let peer = peer::Gitea::start()?;
-        let repository = peer.create_repository(name, &[("items/db.yaml", "memory: 16Gi\n")]);
+        let repository = peer.create_repository(name, &[]);
         Some(Self::of(peer, repository))
     }
 
@@ -71,18 +71,6 @@ impl World {
 
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
-    }
-
-    /// Waits for the server, which does some things a moment later.
-    pub fn soon<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
-        let begun = Instant::now();
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(10), "not within 10 s");
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     pub fn git(&self, arguments: &[&str]) -> String {
@@ -127,6 +115,18 @@ impl World {
     /// A commit to the base branch by somebody else.
     pub fn commit_to_main(&self, text: &str) -> String {
         self.peer.commit(&self.repository, "main", &[("items/db.yaml", text)])
+    }
+}
+
+/// Waits for the server, which does some things a moment later.
+pub fn soon<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "not within 10 s");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

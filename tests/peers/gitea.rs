@@ -14,6 +14,9 @@ use super::{free_port, program, skip};
 /// What `apt-get install` must bring; Go builds Gitea where it is not there yet.
 pub const PACKAGES: [&str; 3] = ["git", "util-linux", "golang-go"];
 
+/// The largest page of a list that the server gives, so that tests see several without making much.
+pub const PAGE: usize = 10;
+
 /// Bowline's account, an administrator.
 const ACCOUNT: &str = "bowline";
 /// Nobody but this machine can reach the server, which is gone after the test.
@@ -315,6 +318,7 @@ fn settings(folder: &Path, built: &Path, port: u16) -> String {
          [picture]\nDISABLE_GRAVATAR = true\n\
          [webhook]\nALLOWED_HOST_LIST = loopback\nDELIVER_TIMEOUT = 5\n\
          [migrations]\nALLOW_LOCALNETWORKS = true\n\
+         [api]\nMAX_RESPONSE_ITEMS = {PAGE}\n\
          [indexer]\nISSUE_INDEXER_TYPE = db\nREPO_INDEXER_ENABLED = false\n\
          [queue]\nTYPE = channel\n\
          [session]\nPROVIDER = memory\n\

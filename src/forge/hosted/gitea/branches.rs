@@ -94,8 +94,9 @@ impl Gitea {
             if found.as_ref().is_ok_and(|head| head.as_deref() == new) {
                 return Ok(());
             }
+            let seen = found.is_ok();
             let fault = self.judge_push(branch, expected, found, error).await;
-            if !fault.uncertain() || attempt >= self.patience.tries {
+            if !seen || !fault.uncertain() || attempt >= self.patience.tries {
                 return Err(fault);
             }
             // It names what it must and not what it shall, so the same may be said again.
