@@ -8,6 +8,7 @@ mod demo;
 mod discover;
 mod error;
 mod explain;
+mod forge;
 mod impact;
 mod import;
 mod init;
@@ -15,6 +16,7 @@ mod options;
 mod plan;
 mod reconcile;
 mod render;
+mod run;
 mod schema;
 mod session;
 mod windows;
@@ -56,6 +58,8 @@ enum Verb {
     Plan(plan::Arguments),
     /// Do one pass: plan, then open, update and close change requests
     Reconcile(reconcile::Arguments),
+    /// Reconcile for ever: each interval, and at once when a forge's webhook says that something has changed
+    Run(run::Arguments),
     /// List, show, approve and reject change requests
     Changes(changes::Arguments),
     /// Explain one finding or change request: what, where, by which rule, who is hurt, when
@@ -104,6 +108,10 @@ pub fn run() -> ExitCode {
         Err(error) => return report(&Failure::from(anyhow::Error::from(error).context("cannot start"))),
     };
     let result = runtime.block_on(async {
+        // It ends well when it is told to stop, and says itself when.
+        if let Verb::Run(arguments) = &arguments.verb {
+            return run::run(&options, arguments).await;
+        }
         tokio::select! {
             result = dispatch(&options, arguments.verb) => result,
             () = interrupted() => Err(Failure::interrupted()),
@@ -126,6 +134,7 @@ async fn dispatch(options: &Options, verb: Verb) -> Result<Outcome, Failure> {
         Verb::Import(arguments) => import::run(options, &arguments).await,
         Verb::Plan(arguments) => plan::run(options, &arguments).await,
         Verb::Reconcile(arguments) => reconcile::run(options, &arguments).await,
+        Verb::Run(arguments) => run::run(options, &arguments).await,
         Verb::Changes(arguments) => changes::run(options, &arguments).await,
         Verb::Explain(arguments) => explain::run(options, &arguments).await,
         Verb::Impact(arguments) => impact::run(options, &arguments).await,
