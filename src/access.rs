@@ -5,6 +5,8 @@
 //! once, each address is judged, and the connection goes to a judged address, so that a name cannot change its mind in
 //! between (DNS rebinding).
 
+pub(crate) mod web;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Component, Path, PathBuf};

@@ -13,6 +13,7 @@
 //! calendar  when it may be mended                        pure
 //! change    written as change requests                   pure
 //! plan      the pure middle as one function              pure
+//! difference what one plan changes of another            pure
 //! forge     opened, updated, closed                      output
 //! store     what must outlive a run                      output
 //! ```
@@ -25,6 +26,7 @@ pub mod calendar;
 pub mod change;
 pub mod controller;
 pub mod credentials;
+pub mod difference;
 pub mod discovery;
 pub mod drift;
 pub mod estate;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 7] = ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/plan.rs"];
+const PURE: [&str; 8] = ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/plan.rs", "src/difference.rs"];
 
 /// What none of them may name.
 const FORBIDDEN: [&str; 16] = [

@@ -513,3 +513,131 @@ fn a_link_adds_no_second_copy_of_a_file() {
     assert_eq!(codes(&estate), [""; 0]);
     assert_eq!(estate.files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["real.yaml"]);
 }
+
+// A pull request from a stranger: whatever it declares, checking it opens no socket and no file outside of the estate.
+
+/// Declares everything that would lead somewhere, if it were followed: to `port` of this machine, to the addresses where
+/// machines keep their own secrets, and to `outside`.
+#[cfg(unix)]
+fn by_a_stranger(place: &support::Place, outside: &Path, port: u16) {
+    use std::os::unix::fs::symlink;
+    let head = |kind: &str, name: &str| format!("apiVersion: bowline.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n");
+    let source = |name: &str, spec: &str| head("DiscoverySource", name) + "  " + spec + "\n";
+    for (number, url) in
+        ["http://169.254.169.254/latest/meta-data", &format!("http://127.0.0.1:{port}/x.git"), &format!("ssh://127.0.0.1:{port}/x"), "file:///etc", "/etc"]
+            .iter()
+            .enumerate()
+    {
+        let forge = format!("forge: {{gitea: {{url: \"{url}\", repository: a/b, credentials: all}}}}");
+        place.write(
+            &format!("estate-{number}.yaml"),
+            &format!("{}  git: {{url: \"{url}\", path: ../.., credentials: all}}\n  {forge}\n", head("Estate", "strange")),
+        );
+    }
+    let secret = outside.join("secret.yaml").display().to_string();
+    let sources = [
+        source("up", "file: {path: ../outside/secret.yaml, format: Json}"),
+        source("absolute", &format!("file: {{path: \"{secret}\", format: Json}}")),
+        source("passwd", "file: {path: /etc/passwd, format: Csv}"),
+        source("link", "file: {path: link.json}"),
+        source("jq", "{file: {path: x.json}, items: 'input_filename, $ENV, env, (\"x\" | getpath([\"a\"])), (\"/etc/passwd\" | input)'}"),
+        source("endless", "{file: {path: x.json}, items: '[range(1e18)]', map: {name: 'def f: f; f'}}"),
+        source(
+            "tls",
+            &format!(
+                "tls: {{endpoints: [\"169.254.169.254:443\", \"127.0.0.1:{port}\"], files: [\"../**/*\", \"/etc/*\", \"link/*\"], authorities: \"{secret}\"}}"
+            ),
+        ),
+        source("socket", &format!("tls: {{endpoints: [\"127.0.0.1:{port}\"]}}")),
+        head("CertificatePolicy", "policy") + &format!("  selector: {{all: true}}\n  endpoints: [\"[fe80::1]:443\", \"127.0.0.1:{port}\"]\n"),
+        head("CIClass", "remote")
+            + &format!("  extends: server\n  attributes: {{$ref: \"http://127.0.0.1:{port}/schema.json\", $schema: \"http://127.0.0.1:{port}/\"}}\n"),
+        head("CIClass", "local") + &format!("  extends: server\n  attributes: {{$ref: \"file://{secret}\"}}\n"),
+        head("ConfigurationItem", "a") + "  class: remote\n  attributes: {x: 1}\n",
+        head("ConfigurationItem", "b") + "  class: local\n  attributes: {x: 1}\n",
+    ];
+    place.write("sources.yaml", &sources.join("---\n"));
+    let mut bomb = head("ConfigurationItem", "bomb") + "  class: server\n  attributes:\n    a: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+    for level in 1..12 {
+        writeln!(bomb, "    b{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 10].join(", ")).unwrap();
+    }
+    place.write("bomb.yaml", &bomb);
+    fs::create_dir_all(outside).unwrap();
+    fs::write(&secret, head("ConfigurationItem", "canary-4711") + "  class: server\n").unwrap();
+    let estate = place.estate();
+    for (target, link) in
+        [(secret.as_str(), "link.yaml"), (secret.as_str(), "link.json"), ("/etc/passwd", "passwd.yaml"), ("/dev/zero", "zero.yaml"), ("/", "all")]
+    {
+        symlink(target, estate.join(link)).unwrap();
+    }
+    symlink(outside, estate.join("link")).unwrap();
+    symlink("/proc/self", estate.join("self")).unwrap();
+    // What git would do on the way, if it were asked.
+    place.write(".gitattributes", "*.yaml filter=evil diff=evil\n");
+    place.write(".gitmodules", &format!("[submodule \"x\"]\n\tpath = x\n\turl = http://127.0.0.1:{port}/x\n"));
+}
+
+#[cfg(unix)]
+const FORMATS: [&str; 6] = ["human", "json", "yaml", "markdown", "github", "sarif"];
+
+#[cfg(unix)]
+#[test]
+fn a_strangers_estate_is_checked_in_every_format_and_shows_nothing_from_outside() {
+    let (place, outside) = (support::Place::new(), tempfile::tempdir().unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    by_a_stranger(&place, outside.path(), listener.local_addr().unwrap().port());
+    place.commit_all("By a stranger");
+    for format in FORMATS {
+        let ran = place.bowline(&["check", ".", "--output", format]).ends_with(2);
+        assert!(!ran.stdout.contains("canary-4711") && !ran.stdout.contains("root:x:0"), "{format}: {}", ran.stdout);
+        assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+        for code in ["yaml-syntax", "path-outside-root", "link-not-followed", "bad-schema"] {
+            assert!(ran.stdout.contains(code), "{format} does not tell {code}:\n{}", ran.stdout);
+        }
+    }
+    assert!(listener.accept().is_err(), "somebody came");
+}
+
+/// The same as the system sees it: which calls are made, whatever becomes of them.
+#[cfg(target_os = "linux")]
+#[test]
+fn checking_a_strangers_estate_opens_no_socket_and_no_file_outside_of_it() {
+    let (place, outside) = (support::Place::new(), tempfile::tempdir().unwrap());
+    by_a_stranger(&place, outside.path(), 9);
+    place.commit_all("By a stranger");
+    let trace = outside.path().join("trace");
+    let traced = |arguments: &[&str]| {
+        let inner = place.command(arguments);
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-f", "-qq", "-s", "4096", "-e", "trace=%network,open,openat,openat2,execve", "-o"]).arg(&trace);
+        strace.arg(inner.get_program()).args(inner.get_args()).current_dir(place.estate()).env_clear();
+        strace.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        strace.output().ok().filter(|_| trace.exists()).map(|_| fs::read_to_string(&trace).unwrap())
+    };
+    let Some(discovery) = traced(&["discover", "."]) else {
+        println!("skipped: strace cannot be had here");
+        return;
+    };
+    assert!(discovery.contains("socket("), "what asks the sources does open sockets, and the trace shows it");
+    let root = place.estate().canonicalize().unwrap();
+    let home = root.parent().unwrap().join("home");
+    for format in ["human", "github", "sarif"] {
+        let trace = traced(&["check", ".", "--output", format]).unwrap();
+        assert!(trace.contains("bomb.yaml"), "the estate is read, and the trace shows it");
+        for call in trace.lines() {
+            let name = call.split_once(' ').unwrap().1.trim_start().split('(').next().unwrap();
+            // Threads of the runtime speak with themselves over a pair of sockets, or not at all.
+            assert!(!matches!(name, "socket" | "connect" | "sendto" | "sendmsg" | "bind" | "getsockname"), "{format}: {call}");
+            let opened = call.contains("open").then(|| call.split('"').nth(1)).flatten().filter(|_| !call.contains("= -1 ") && !call.contains("O_PATH"));
+            let Some(path) = opened else { continue };
+            let system =
+                ["/proc/", "/sys/", "/dev/null", "/dev/urandom", "/lib", "/usr/", "/etc/ld.so", "/etc/gitconfig"].iter().any(|place| path.starts_with(place));
+            let own = !path.starts_with('/') || Path::new(path).starts_with(&root) || Path::new(path).starts_with(&home) || root.starts_with(path);
+            assert!(system || own, "{format}: {call}");
+            assert!(!path.contains("..") && !path.starts_with("/proc/self/environ"), "{format}: {call}");
+        }
+        let programs: Vec<&str> = trace.lines().filter(|call| call.contains("execve(")).collect();
+        assert_eq!(programs.len(), 1, "no other program is run: {programs:#?}");
+    }
+}

@@ -146,6 +146,71 @@ fn a_moved_base_is_no_reason_to_rewrite_unless_it_conflicts() {
     assert_eq!(actions(&run(vec![conflicting], &[a])), [("a", &Action::Rewrite(Why::BaseMoved))]);
 }
 
+/// A pass on a base that is newer than the request's.
+fn on_a_newer_base(request: Request, wanted: Change, rebase_when: RebaseWhen) -> Decided {
+    let limits = Limits { rebase_when, ..limits() };
+    let listing = Listing { requests: vec![request], problems: Vec::new() };
+    decide(&listing, &[wanted], &Doubt::none(), &BTreeSet::new(), &limits, Pass { base: Some("b2"), now: now() })
+}
+
+#[test]
+fn the_estate_says_when_a_moved_base_is_a_reason_to_rewrite() {
+    let a = change("a", "d1", "w1");
+    let (fits, conflicts) = (open(&a), Request { conflicts: true, ..open(&a) });
+    let rewrite = Action::Rewrite(Why::BaseMoved);
+    for (when, fitting, conflicting) in
+        [(RebaseWhen::Conflicted, None, Some(&rewrite)), (RebaseWhen::Behind, Some(&rewrite), Some(&rewrite)), (RebaseWhen::Never, None, None)]
+    {
+        let decided = [&fits, &conflicts].map(|request| on_a_newer_base(request.clone(), a.clone(), when));
+        let taken = decided.each_ref().map(|decided| decided.steps.first().map(|step| &step.action));
+        assert_eq!(taken, [fitting, conflicting], "{when:?}");
+    }
+    let left = on_a_newer_base(conflicts, a, RebaseWhen::Never);
+    assert_eq!(standing(&left, "a"), &Standing::Conflicts);
+}
+
+// renovate#3381: a new commit dismisses approvals, so other words alone make none.
+#[test]
+fn other_words_for_the_same_content_leave_the_branch() {
+    let decided = run(vec![open(&change("a", "d1", "w1"))], &[change("a", "d1", "w2")]);
+    assert_eq!(actions(&decided), [("a", &Action::Rewrite(Why::Reworded))]);
+}
+
+#[test]
+fn an_opening_that_was_cut_short_is_completed() {
+    let a = change("a", "d1", "w1");
+    let half = Request { unfinished: true, ..open(&a) };
+    assert_eq!(actions(&run(vec![half], &[a])), [("a", &Action::Finish)]);
+}
+
+// renovate#9042, #27960: what a person opened again is not closed again, nor set back.
+#[test]
+fn a_request_that_a_person_opened_again_is_left_until_a_label_asks_for_a_rebuild() {
+    let a = change("a", "d1", "w1");
+    let again = Request { hold: Some(Hold::Reopened), ..open(&a) };
+    for wanted in [vec![], vec![change("a", "d2", "w1")]] {
+        let decided = run(vec![again.clone()], &wanted);
+        assert_eq!((actions(&decided), standing(&decided, "a")), (vec![], &Standing::Held));
+    }
+    let asked = Request { labels: vec![REBUILD_LABEL.into()], ..again };
+    assert_eq!(actions(&run(vec![asked], &[a])), [("a", &Action::Rewrite(Why::Asked))]);
+}
+
+#[test]
+fn a_person_may_ask_for_a_change_that_waits_or_was_rejected() {
+    let (a, b) = (change("a", "d1", "w1"), change("b", "d1", "w1"));
+    let asked = |keys: &[&str]| keys.iter().map(|key| Text::from(*key)).collect::<BTreeSet<_>>();
+    let none = Limits { max_open: 0, ..limits() };
+    let pass = Pass { base: Some("b1"), now: now() };
+    let decided = decide(&Listing::default(), &[a.clone(), b.clone()], &Doubt::none(), &asked(&["b"]), &none, pass);
+    assert_eq!(actions(&decided), [("b", &Action::Open)]);
+    assert!(matches!(standing(&decided, "a"), Standing::Waiting { .. }));
+
+    let rejected = Listing { requests: vec![request(&a, State::Rejected)], problems: Vec::new() };
+    let decided = decide(&rejected, std::slice::from_ref(&a), &Doubt::none(), &asked(&["a"]), &none, pass);
+    assert_eq!(actions(&decided), [("a", &Action::Open)]);
+}
+
 // renovate#525, #3724: a person's commits are not overwritten.
 #[test]
 fn a_branch_that_a_person_has_committed_to_is_not_touched_and_that_is_said_once() {

@@ -78,8 +78,8 @@ impl<'a> Group<'a> {
             },
         };
         match self.service.as_ref().or(self.owner.as_ref()) {
-            Some(scope) => format!("{scope}: {verb} {what}"),
-            None => format!("{verb} {what}"),
+            Some(scope) => super::markdown::title(&format!("{scope}: {verb} {what}")),
+            None => super::markdown::title(&format!("{verb} {what}")),
         }
     }
 }

@@ -174,10 +174,16 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
         key: group.key.clone(),
     };
     let document = document::write(&change, &group);
-    change.content = Finding::digest(&[&document]);
+    let mut parts = vec![document.clone()];
     change.files.push(FileChange { path: format!("changes/{}.yaml", change.key).into(), text: document });
+    let written = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision });
+    change.body = written.text;
+    if let Some(whole) = written.whole {
+        parts.push(whole.clone());
+        change.files.push(FileChange { path: format!("changes/{}.md", change.key).into(), text: whole });
+    }
+    change.content = Finding::digest(&parts.iter().map(String::as_str).collect::<Vec<_>>());
     change.basis = basis(estate, &change.files);
-    change.body = body::write(&body::Context { estate, graph, group: &group, change: &change, impacts: &impacts, decision });
     change.fingerprint = fingerprint(&change);
     change
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bowline::credentials::Redactor;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::error::Failure;
 #[allow(clippy::doc_markdown)] // these comments are what --help prints
 pub struct Options {
     /// How results are written
-    #[arg(long, short, global = true, value_enum, default_value_t)]
+    #[arg(long, short, global = true, value_parser = Format::everywhere(), default_value = "human")]
     pub output: Format,
 
     /// The operator's file of credentials: where each named one comes from and to which hosts it may be sent
@@ -57,6 +58,27 @@ pub enum Format {
     Yaml,
     /// Markdown
     Markdown,
+    /// Workflow commands: GitHub and Gitea show each problem at its line in the pull request
+    Github,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+}
+
+impl Format {
+    /// What every verb writes.
+    pub fn everywhere() -> impl TypedValueParser<Value = Self> {
+        Self::among(&[Self::Human, Self::Json, Self::Yaml, Self::Markdown])
+    }
+
+    /// What `check` writes: problems have a place in a file, so forges and editors can show them there.
+    pub fn of_problems() -> impl TypedValueParser<Value = Self> {
+        Self::among(Self::value_variants())
+    }
+
+    fn among(formats: &[Self]) -> impl TypedValueParser<Value = Self> + use<> {
+        let names: Vec<_> = formats.iter().filter_map(ValueEnum::to_possible_value).collect();
+        PossibleValuesParser::new(names).try_map(|name| Self::from_str(&name, false))
+    }
 }
 
 impl Options {
@@ -84,6 +106,8 @@ impl Options {
             Format::Yaml => serde_yaml::to_string(value)?,
             Format::Markdown => text(Style { markdown: true, colour: false, width: 100 }),
             Format::Human => text(Style::of_terminal()),
+            // Only `check` knows these, and writes them itself.
+            Format::Github | Format::Sarif => return Err(Failure::new("only `check` writes this format")),
         };
         print_text(&text)
     }
@@ -122,9 +146,9 @@ pub struct Style {
 impl Style {
     /// As the terminal allows.
     pub fn of_terminal() -> Self {
-        let (_, width) = termimad::terminal_size();
-        let terminal = std::io::stdout().is_terminal();
-        Self { markdown: false, colour: colour(&std::io::stdout()), width: if terminal { usize::from(width).clamp(60, 200) } else { 160 } }
+        // Where there is no terminal, asking for its size would run `tput`.
+        let width = if std::io::stdout().is_terminal() { usize::from(termimad::terminal_size().0).clamp(60, 200) } else { 160 };
+        Self { markdown: false, colour: colour(&std::io::stdout()), width }
     }
 
     /// `text` in a colour or weight of the terminal, by its SGR code; as it is where there is no colour.

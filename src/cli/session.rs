@@ -373,7 +373,7 @@ async fn load_address(options: &Options, spec: Git, bootstrap: Option<Bootstrap>
 }
 
 /// An estate without a document of its own is called as its folder is.
-fn named(estate: Estate, name: &str) -> Estate {
+pub fn named(estate: Estate, name: &str) -> Estate {
     if estate.origin.is_some() { estate } else { Estate { name: name.into(), ..estate } }
 }
 
@@ -401,7 +401,7 @@ fn clean_revision(root: &Path) -> Option<String> {
 }
 
 /// `folder` below `root`, with `/`; empty if they are the same.
-fn relative(folder: &Path, root: &Path) -> Option<String> {
+pub fn relative(folder: &Path, root: &Path) -> Option<String> {
     let (folder, root) = (folder.canonicalize().ok()?, root.canonicalize().ok()?);
     let parts: Vec<String> = folder.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     Some(parts.join("/"))
@@ -413,7 +413,8 @@ pub fn no_repository(root: &Path) -> Failure {
         .hint(format!("`git init {0} && git -C {0} add . && git -C {0} commit -m 'The estate'` makes it one; `bowline plan` needs none", root.display()))
 }
 
-fn root_of(argument: &EstateArgument) -> PathBuf {
+/// The folder of the estate that is named.
+pub fn root_of(argument: &EstateArgument) -> PathBuf {
     let root = PathBuf::from(&argument.estate);
     match &argument.within.path {
         Some(path) => root.join(path),
@@ -421,12 +422,13 @@ fn root_of(argument: &EstateArgument) -> PathBuf {
     }
 }
 
-fn folder_name(root: &Path) -> String {
+/// What an estate without a document of its own is called.
+pub fn folder_name(root: &Path) -> String {
     root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_string_lossy().into_owned())).unwrap_or_else(|| "estate".to_owned())
 }
 
 /// Runs what reads files, off the threads that wait for sources.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await?
 }
 

@@ -1,5 +1,6 @@
 //! Runs that are killed, each in a process of its own, and the run after.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -129,6 +130,26 @@ fn an_interrupted_request_is_told_and_the_next_pass_completes_it() {
     assert!(listing.problems[0].message.contains("cut short"), "{listing:?}");
     repo.settle(&[memory("8Gi"), change("other", "items/new.yaml", "a: 1\n")], 6);
     assert_eq!(repo.forge().requests().unwrap().problems, []);
+}
+
+#[test]
+fn a_lock_that_a_killed_run_left_is_removed_and_one_that_is_somebody_elses_is_not() {
+    let repo = Repo::new();
+    let locks = [".git/refs/heads/bowline/db-memory.lock", ".git/refs/bowline/requests/db-memory.lock"].map(|path| repo.folder.join(path));
+    in_child(&repo, "open", 2);
+    for lock in &locks {
+        fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        fs::write(lock, "").unwrap();
+    }
+    let wanted = [memory("8Gi"), change("other", "items/new.yaml", "a: 1\n")];
+    assert_eq!(repo.settle(&wanted, 6).failed, []);
+    assert!(locks.iter().all(|lock| !lock.exists()));
+
+    // No run was killed since: whose this one is, nobody knows.
+    fs::write(&locks[1], "").unwrap();
+    let outcome = settled(&repo.forge(), &[memory("4Gi")], 7).unwrap();
+    assert!(outcome.failed.iter().any(|failed| failed.message.contains("locked by another git process")), "{outcome:?}");
+    assert!(locks[1].exists());
 }
 
 #[test]

@@ -5,7 +5,10 @@
 
 pub mod authority;
 pub mod git;
+pub mod gitea;
 pub mod nginx;
+pub mod player;
+pub mod proxy;
 pub mod scripted;
 pub mod sshd;
 

@@ -1,6 +1,5 @@
 //! Problems with their place in the text, as an editor or compiler shows them.
 
-use bowline::change::markdown;
 use bowline::estate::diagnostic::CONTEXT;
 use bowline::estate::{Diagnostic, Estate, Severity};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
@@ -19,8 +18,7 @@ pub fn render(style: Style, estate: &Estate) -> String {
     if diagnostics.is_empty() {
         return String::new();
     }
-    let one = |diagnostic: &Diagnostic| if style.markdown { as_markdown(diagnostic) } else { as_report(style, estate, diagnostic) };
-    let mut text: String = diagnostics.iter().take(SHOWN).map(one).collect();
+    let mut text: String = diagnostics.iter().take(SHOWN).map(|diagnostic| as_report(style, estate, diagnostic)).collect();
     if let Some(more) = diagnostics.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         text.push_str(&format!("… and {more} more (--output json lists all)\n"));
     }
@@ -39,13 +37,6 @@ pub fn closing(estate: &Estate) -> String {
 /// How many of the problems are errors.
 pub fn errors(estate: &Estate) -> usize {
     estate.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
-}
-
-fn as_markdown(diagnostic: &Diagnostic) -> String {
-    let place =
-        diagnostic.file.as_ref().map(|file| format!("{} ", markdown::code(&format!("{file}:{}:{}", diagnostic.line, diagnostic.column)))).unwrap_or_default();
-    let hint = diagnostic.hint.as_ref().map(|hint| format!(" *{}*", markdown::plain(hint))).unwrap_or_default();
-    format!("- **{:?}** {place}{} ({}){hint}\n", diagnostic.severity, markdown::plain(&diagnostic.message), diagnostic.code)
 }
 
 fn as_report(style: Style, estate: &Estate, diagnostic: &Diagnostic) -> String {

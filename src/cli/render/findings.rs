@@ -123,7 +123,7 @@ fn markdown_row(finding: &Finding) -> Vec<String> {
 }
 
 /// `memory`, `RunsOn` or, where it is the item as a whole, the kind of finding.
-fn what(finding: &Finding) -> String {
+pub fn what(finding: &Finding) -> String {
     let kind = finding.kind.name();
     match finding.path.as_deref() {
         Some(path) => match finding.kind {
@@ -134,11 +134,13 @@ fn what(finding: &Finding) -> String {
     }
 }
 
-fn declared(finding: &Finding) -> String {
+/// What is declared, in one short line.
+pub fn declared(finding: &Finding) -> String {
     short(&finding.declared)
 }
 
-fn found(finding: &Finding) -> String {
+/// What was found, in one short line.
+pub fn found(finding: &Finding) -> String {
     match finding.kind {
         FindingKind::Missing => "absent".to_owned(),
         _ => short(&finding.discovered),

@@ -1,9 +1,14 @@
 //! How results look: on a terminal and as Markdown.
 
+pub mod bounded;
 pub mod diagnostics;
+pub mod difference;
 pub mod findings;
+pub mod github;
 pub mod plan;
 pub mod progress;
+pub mod review;
+pub mod sarif;
 pub mod table;
 
 use bowline::api::change_request::{EffectOnService, RiskLevel};
@@ -18,6 +23,20 @@ pub fn count(number: usize, one: &str) -> String {
         _ if one.ends_with('y') && !one.ends_with("ey") => format!("{number} {}ies", &one[..one.len() - 1]),
         _ => format!("{number} {one}s"),
     }
+}
+
+/// Text of others on its way into a format that is not for eyes: no control character but the line feed, none that changes
+/// the direction of writing or is not seen, and at most `longest` characters.
+pub fn harmless(text: &str, longest: usize) -> String {
+    let unseen = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    let mut safe: String = text.chars().take(longest).map(|c| if unseen(c) { ' ' } else { c }).collect();
+    if text.chars().nth(longest).is_some() {
+        safe.push('…');
+    }
+    safe
 }
 
 /// The colour of a finding's kind.

@@ -1,11 +1,11 @@
 //! The address of a git repository: which transport it asks for, and what is refused before anything is opened.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use reqwest::Url;
 
 use super::GitError;
+use crate::access::web::{authority, check_http};
 use crate::credentials::redact_url;
 
 /// Where a repository is.
@@ -34,11 +34,6 @@ impl SshAddress {
     pub(super) fn authority(&self) -> String {
         authority(&self.host, self.port.unwrap_or(22))
     }
-}
-
-/// `host:port`, with brackets where the host is an IPv6 address.
-pub(super) fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Reads an address as git does: `scheme://…`, `user@host:path` (no slash before the colon), or a path.
@@ -85,25 +80,6 @@ fn http(text: &str) -> Result<Address, GitError> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(Address::Http(url))
-}
-
-/// What holds for an address and for every redirect from it.
-pub(super) fn check_http(url: &Url) -> Result<(), &'static str> {
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds an account or a password; name a credential instead, and let the operator say what it is");
-    }
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?;
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_this_machine(host) => Ok(()),
-        "http" => Err("http is spoken with this machine only; use https"),
-        _ => Err("only https is spoken here"),
-    }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn ssh_url(rest: &str) -> Result<SshAddress, &'static str> {

@@ -6,19 +6,16 @@
 use std::error::Error as _;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{StatusCode, Url};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::address::{authority, check_http};
 use super::packet::Bounded;
 use super::protocol::{AGENT, Connection, Request, Service};
 use super::{GitError, Remote};
+use crate::access::web::{self, authority, check_http, host_and_port};
 use crate::credentials::{Credential, Login, basic};
 
 /// How many redirects are followed.
@@ -88,7 +85,7 @@ impl<'a> Https<'a> {
             self.remote.access.resolve(&host, port)?; // for a clear error; the resolver below has the last word
         }
         let login = self.credential(url)?.map(|credential| &credential.login);
-        let tls = self.tls(login)?;
+        let tls = web::tls(&self.remote.access.authorities, login).map_err(|reason| self.error(&reason))?;
         let builder = Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(self.remote.access.resolver(port))
@@ -99,32 +96,6 @@ impl<'a> Https<'a> {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(SILENCE);
         builder.build().map_err(|error| self.failed(error))
-    }
-
-    fn tls(&self, login: Option<&Login>) -> Result<rustls::ClientConfig, GitError> {
-        let mut roots = rustls::RootCertStore::empty();
-        // The system's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        for file in &self.remote.access.authorities {
-            let broken = |reason: String| self.error(&format!("the certificate authorities in `{}` cannot be read: {reason}", file.display()));
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| broken(error.to_string()))? {
-                let added = certificate.map_err(|error| error.to_string()).and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
-                added.map_err(broken)?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| self.error(&error.to_string()))?
-            .with_root_certificates(roots);
-        let Some(Login::ClientCertificate { certificate, key }) = login else {
-            return Ok(builder.with_no_client_auth());
-        };
-        // What a parser says about a key could quote it.
-        let broken = || self.error("the credential's client certificate or key is not PEM");
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<_, _>>().map_err(|_| broken())?;
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| broken())?;
-        builder.with_client_auth_cert(chain, key).map_err(|_| self.error("the credential's client certificate and key do not fit each other"))
     }
 
     /// Sends a request with the credential for its host.
@@ -205,12 +176,6 @@ impl<'a> Https<'a> {
         base.set_fragment(None);
         Ok(base)
     }
-}
-
-/// Without brackets, as resolvers take it.
-fn host_and_port(url: &Url) -> (String, u16) {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    (host.to_owned(), url.port_or_known_default().unwrap_or(443))
 }
 
 impl Connection for Https<'_> {

@@ -31,7 +31,7 @@ use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
 use super::{Diagnostic, SourceFile};
 use crate::access::{Access, AccessError};
 use crate::api::estate::Git;
-use crate::credentials::{CredentialError, Credentials, Redactor};
+use crate::credentials::{CredentialError, Credentials, Login, Redactor};
 use address::Address;
 
 pub use push::{Update, push};
@@ -181,6 +181,20 @@ impl Remote<'_> {
     fn redactor(&self) -> Redactor {
         self.credentials.redactor()
     }
+}
+
+/// An address of HTTPS, or of HTTP on this machine, without a password in it.
+pub fn http_address(url: &str) -> Result<reqwest::Url, GitError> {
+    match address::parse(url)? {
+        Address::Http(url) => Ok(url),
+        _ => Err(GitError::Address { url: url.to_owned(), reason: "it is not `https://…`".to_owned() }),
+    }
+}
+
+/// Whether an address is one of SSH, and the credential for it a key that may go there.
+pub fn has_key(url: &str, credential: Option<&str>, credentials: &Credentials) -> bool {
+    let (Ok(Address::Ssh(address)), Some(name)) = (address::parse(url), credential) else { return false };
+    credentials.for_host(name, &address.authority()).is_ok_and(|credential| matches!(credential.login, Login::SshKey { .. }))
 }
 
 /// The files of an estate in git. A remote repository is fetched (one commit deep where the server can) into a bare

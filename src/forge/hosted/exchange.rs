@@ -1,11 +1,43 @@
 //! One HTTP exchange with a forge: within time, pace and size, tried again where that is safe, its answer judged.
+//!
+//! ```text
+//! carry    one request over the wire: its time-out, its size, how far it came
+//! judge    what an answer means
+//! pace     limits of the forge and a pace of our own: when the next request may go
+//! kept     answers that need not be sent again (ETag)
+//! ```
 
+mod carry;
+mod judge;
+mod kept;
+mod pace;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::IF_NONE_MATCH;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use reqwest::Url;
+use tokio::time::Instant;
 
 use super::{Fault, Place};
+use crate::access::web;
+use crate::credentials::{Login, Redactor};
 use crate::forge::Error;
+
+use carry::{Broken, Carrier};
+use judge::Verdict;
+use kept::Kept;
+use pace::Pace;
+
+pub use judge::json;
+
+/// How long after an App's token was given out a refusal may come from a server that does not know it yet
+/// (octokit/handbook#8).
+const FRESH: Duration = Duration::from_secs(5);
 
 /// How long to wait for a forge, and how often to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,18 +87,214 @@ pub enum Repeat {
     Once,
 }
 
-/// The way to one forge.
+/// How many requests a forge still takes, as it said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// In all.
+    pub limit: u64,
+    /// Still.
+    pub remaining: u64,
+    /// When it begins anew.
+    pub reset: Timestamp,
+}
+
+/// What was asked, as it stands in the extensions of an answer, for those who judge its content.
+#[derive(Clone, Debug)]
+struct Asked {
+    forge: &'static str,
+    /// Without its query.
+    url: String,
+    repository: String,
+    what: String,
+    repeat: Repeat,
+    /// Whether JSON was asked for.
+    json: bool,
+}
+
+/// The way to one forge. It may be used from several tasks at once.
 #[derive(Debug)]
-pub struct Exchange {}
+pub struct Exchange {
+    forge: &'static str,
+    repository: String,
+    base: Url,
+    patience: Patience,
+    redactor: Redactor,
+    carrier: Carrier,
+    pace: Mutex<Pace>,
+    kept: Mutex<Kept>,
+    fresh: Mutex<Option<Instant>>,
+    moved_to: Mutex<Option<String>>,
+    sent: AtomicU64,
+}
 
 impl Exchange {
-    /// The way to the forge at a place, which is at `url`.
-    pub fn new(_forge: &'static str, _place: &Place<'_>, _url: &reqwest::Url) -> Result<Self, Error> {
-        Ok(Self {})
+    /// The way to the forge at a place, which is at `url`. Connects to nothing yet.
+    pub fn new(forge: &'static str, place: &Place<'_>, url: &Url) -> Result<Self, Error> {
+        let refuse = |reason: &str| Fault::Setting { what: "address", text: crate::credentials::redact_url(url.as_str()), reason: reason.to_owned() };
+        web::check_http(url).map_err(refuse)?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("a forge's address has no `?` and no `#`").into());
+        }
+        let carrier = Carrier::new(place.access, login(place, url)?, url, place.patience.timeout)?;
+        Ok(Self {
+            forge,
+            repository: place.repository.to_owned(),
+            base: url.clone(),
+            patience: place.patience,
+            redactor: place.credentials.redactor(),
+            carrier,
+            pace: Mutex::new(Pace::new(&place.patience)),
+            kept: Mutex::default(),
+            fresh: Mutex::default(),
+            moved_to: Mutex::default(),
+            sent: AtomicU64::new(0),
+        })
     }
 
     /// Sends a request and gives its answer if it is a success (2xx). `what` names it for people: `the list of pull requests`.
-    pub async fn send(&self, _request: Request<Vec<u8>>, _repeat: Repeat, what: &str) -> Result<Response<Vec<u8>>, Error> {
-        Err(Fault::Unavailable { forge: "", what: what.to_owned(), reason: String::new(), uncertain: false }.into())
+    ///
+    /// What is asked for as JSON (`Accept`, or none) and answered otherwise is a fault; what the JSON says is read with [`json`].
+    pub async fn send(&self, request: Request<Vec<u8>>, repeat: Repeat, what: &str) -> Result<Response<Vec<u8>>, Error> {
+        let asked = self.asked(&request, repeat, what)?;
+        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut attempt = 1;
+        loop {
+            self.wait(changes).await?;
+            let verdict = match self.attempt(&request).await {
+                Ok(response) => judge::judge(response, &asked, |text| self.say(&request, text)),
+                Err(broken) => judge::broken(broken, &asked, |text| self.say(&request, text)),
+            };
+            attempt += 1;
+            let more = attempt <= self.patience.tries;
+            let pause = match verdict {
+                Verdict::Good(response) => return Ok(response),
+                Verdict::Final(error) => return Err(error),
+                Verdict::Moved { to, error } => {
+                    *lock(&self.moved_to) = Some(to);
+                    return Err(error);
+                }
+                Verdict::Refused(error) if more && self.is_fresh() => {
+                    tracing::debug!(forge = self.forge, what, "a new token is not known everywhere yet: {error}");
+                    Duration::ZERO
+                }
+                Verdict::Refused(error) => return Err(error),
+                Verdict::Limited { wait, said } => {
+                    let limited = lock(&self.pace).limit(wait.unwrap_or_else(|| pace::unsaid(attempt - 2)), said);
+                    if !more || limited > self.patience.longest_wait {
+                        return Err(lock(&self.pace).end(self.forge));
+                    }
+                    continue; // the wait is that of the next round
+                }
+                Verdict::Failed { error, wait } if more && repeat != Repeat::Once && wait <= self.patience.longest_wait => {
+                    tracing::debug!(forge = self.forge, what, "tried again: {error}");
+                    wait
+                }
+                Verdict::Failed { error, .. } => return Err(error),
+            };
+            tokio::time::sleep(jittered(self.patience.pause_before(attempt)).max(pause)).await;
+        }
     }
+
+    /// How many requests have been sent, repetitions among them.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// How many requests the forge still takes, as it said last; none if it does not say.
+    pub fn quota(&self) -> Option<Quota> {
+        lock(&self.pace).quota()
+    }
+
+    /// That a token was given out just now: a refusal within the next few seconds may come from a server that does not know
+    /// it yet, so it is tried again.
+    pub fn fresh_token(&self) {
+        *lock(&self.fresh) = Some(Instant::now());
+    }
+
+    /// Where the last redirect led.
+    pub(super) fn moved_to(&self) -> Option<String> {
+        lock(&self.moved_to).clone()
+    }
+
+    fn is_fresh(&self) -> bool {
+        lock(&self.fresh).is_some_and(|since| since.elapsed() < FRESH)
+    }
+
+    /// A request that may be sent: to this forge and nowhere else.
+    fn asked(&self, request: &Request<Vec<u8>>, repeat: Repeat, what: &str) -> Result<Asked, Error> {
+        let text = request.uri().to_string();
+        let refuse = |reason: &str| Fault::Setting { what: "address", text: crate::credentials::redact_url(&text), reason: reason.to_owned() };
+        let mut url = Url::parse(&text).map_err(|_| refuse("it is no whole address"))?;
+        if url.origin() != self.base.origin() || !url.username().is_empty() || url.password().is_some() {
+            return Err(refuse("it is not on the forge's own host, so nothing was sent there").into());
+        }
+        url.set_query(None);
+        let accept = request.headers().get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+        let json = accept.contains("json") || accept.contains("*/*");
+        Ok(Asked { forge: self.forge, url: url.to_string(), repository: self.repository.clone(), what: what.to_owned(), repeat, json })
+    }
+
+    /// Waits until a request may go, if that is soon.
+    async fn wait(&self, changes: bool) -> Result<(), Error> {
+        loop {
+            let wait = lock(&self.pace).next(changes, self.forge)?;
+            if wait.is_zero() {
+                return Ok(());
+            }
+            tracing::debug!(forge = self.forge, seconds = wait.as_secs(), "waits before the next request");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One try. An answer that was kept is given as if it had been sent again.
+    async fn attempt(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
+        let mut request = request.clone();
+        let key = (request.method() == Method::GET).then(|| kept::key(&request));
+        let tag = key.as_ref().and_then(|key| lock(&self.kept).tag(key)).and_then(|tag| HeaderValue::from_str(&tag).ok());
+        if let Some(tag) = &tag {
+            request.headers_mut().insert(IF_NONE_MATCH, tag.clone());
+        }
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let response = self.carrier.carry(request).await?;
+        lock(&self.pace).heard(response.headers());
+        let Some(key) = key else { return Ok(response) };
+        let mut kept = lock(&self.kept);
+        if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
+            return Ok(kept.answer(&key).unwrap_or(response));
+        }
+        kept.keep(key, &response);
+        Ok(response)
+    }
+
+    /// What a forge said, fit to be shown: without secrets, on one line, in bounds.
+    fn say(&self, request: &Request<Vec<u8>>, text: &str) -> String {
+        let mut text = self.redactor.redact(text);
+        // A token of an App's installation is in no file of the operator's.
+        let sent = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(token) = sent.and_then(|value| value.split(' ').nth(1)).filter(|token| token.len() >= 4) {
+            text = text.replace(token, "(secret)");
+        }
+        judge::one_line(&text)
+    }
+}
+
+/// The login of a place's credential, which may go to this address; none if the place names no credential.
+pub(super) fn login<'a>(place: &Place<'a>, url: &Url) -> Result<Option<&'a Login>, Error> {
+    let Some(name) = place.credential else { return Ok(None) };
+    let (host, port) = web::host_and_port(url);
+    Ok(Some(&place.credentials.for_host(name, &web::authority(&host, port))?.login))
+}
+
+/// Between half of a pause and all of it, so that many who were refused at once do not come back at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + share() / 2.0)
+}
+
+/// A number from 0 up to 1 that nobody can foretell; the standard library seeds its maps so.
+fn share() -> f64 {
+    f64::from(u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

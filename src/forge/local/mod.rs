@@ -125,8 +125,8 @@ impl Forge for Local {
         self.write_new(change, pass)
     }
 
-    async fn rewrite(&self, request: &Request, change: &Change, _why: Why, pass: Pass<'_>) -> Result<(), Error> {
-        self.write_again(request, change, pass)
+    async fn rewrite(&self, request: &Request, change: &Change, why: Why, pass: Pass<'_>) -> Result<(), Error> {
+        self.write_again(request, change, why, pass)
     }
 
     async fn close(&self, request: &Request, reason: &str, pass: Pass<'_>) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use super::refs::{Lock, RECORDS, contains, lock, point, remove};
 use super::{Error, Local};
 use crate::api::Text;
 use crate::change::Change;
-use crate::forge::{BRANCH_PREFIX, Decision, Marker, Note, Noted, Pass, Person, Request, State, branch_of};
+use crate::forge::{BRANCH_PREFIX, Decision, Marker, Note, Noted, Pass, Person, Request, State, Why, branch_of};
 
 /// The longest key.
 const LONGEST_KEY: usize = 200;
@@ -50,13 +50,18 @@ impl Local {
         self.carry_out(&repository, before.as_ref(), record, intent).map(drop)
     }
 
-    pub(super) fn write_again(&self, request: &Request, change: &Change, pass: Pass<'_>) -> Result<(), Error> {
+    pub(super) fn write_again(&self, request: &Request, change: &Change, why: Why, pass: Pass<'_>) -> Result<(), Error> {
         let (repository, _lock) = self.begin()?;
         let (before, from) = self.still_as_listed(&repository, request)?;
         let from = from.ok_or_else(|| Error::NoBranch { branch: request.branch.clone() })?;
-        let (base_branch, base) = self.base_of_pass(&repository, change, pass)?;
-        let head = self.commit(&repository, change, base, pass.now)?;
-        let marker = Marker::of(&self.estate, change);
+        let mut marker = Marker::of(&self.estate, change);
+        let (base_branch, base, head) = if why == Why::Reworded {
+            marker.basis = before.record.marker.basis.clone();
+            (before.record.base_branch.clone(), id(&change.key, &before.record.base)?, from)
+        } else {
+            let (base_branch, base) = self.base_of_pass(&repository, change, pass)?;
+            (base_branch, base, self.commit(&repository, change, base, pass.now)?)
+        };
         let body = marker.attach(&change.body);
         let mut record = Record::new(marker, &change.title, body, base_branch, base, head, pass.now);
         record.opened = before.record.opened;
