@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // and ends where something is wrong
 
 pub mod authority;
+pub mod emulate;
 pub mod git;
 pub mod gitea;
 pub mod nginx;

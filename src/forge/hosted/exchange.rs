@@ -34,6 +34,7 @@ use kept::Kept;
 use pace::Pace;
 
 pub use judge::json;
+pub(super) use judge::one_line;
 
 /// How long after an App's token was given out a refusal may come from a server that does not know it yet
 /// (octokit/handbook#8).
@@ -62,7 +63,7 @@ impl Default for Patience {
             timeout: Duration::from_secs(20),
             tries: 4,
             pause: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_mins(1),
             per_minute: 60,
             per_hour: 400,
         }
@@ -168,7 +169,6 @@ impl Exchange {
             let more = attempt <= self.patience.tries;
             let pause = match verdict {
                 Verdict::Good(response) => return Ok(response),
-                Verdict::Final(error) => return Err(error),
                 Verdict::Moved { to, error } => {
                     *lock(&self.moved_to) = Some(to);
                     return Err(error);
@@ -177,9 +177,8 @@ impl Exchange {
                     tracing::debug!(forge = self.forge, what, "a new token is not known everywhere yet: {error}");
                     Duration::ZERO
                 }
-                Verdict::Refused(error) => return Err(error),
                 Verdict::Limited { wait, said } => {
-                    let limited = lock(&self.pace).limit(wait.unwrap_or_else(|| pace::unsaid(attempt - 2)), said);
+                    let limited = lock(&self.pace).limit(wait.unwrap_or_else(|| pace::unsaid(attempt - 2)), said, Instant::now());
                     if !more || limited > self.patience.longest_wait {
                         return Err(lock(&self.pace).end(self.forge));
                     }
@@ -189,7 +188,7 @@ impl Exchange {
                     tracing::debug!(forge = self.forge, what, "tried again: {error}");
                     wait
                 }
-                Verdict::Failed { error, .. } => return Err(error),
+                Verdict::Refused(error) | Verdict::Final(error) | Verdict::Failed { error, .. } => return Err(error),
             };
             tokio::time::sleep(jittered(self.patience.pause_before(attempt)).max(pause)).await;
         }
@@ -237,7 +236,7 @@ impl Exchange {
     /// Waits until a request may go, if that is soon.
     async fn wait(&self, changes: bool) -> Result<(), Error> {
         loop {
-            let wait = lock(&self.pace).next(changes, self.forge)?;
+            let wait = lock(&self.pace).next(changes, self.forge, Instant::now())?;
             if wait.is_zero() {
                 return Ok(());
             }
@@ -256,7 +255,7 @@ impl Exchange {
         }
         self.sent.fetch_add(1, Ordering::Relaxed);
         let response = self.carrier.carry(request).await?;
-        lock(&self.pace).heard(response.headers());
+        lock(&self.pace).heard(response.headers(), Instant::now());
         let Some(key) = key else { return Ok(response) };
         let mut kept = lock(&self.kept);
         if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {

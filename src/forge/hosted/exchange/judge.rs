@@ -202,7 +202,7 @@ fn one_error(error: &Value) -> String {
 }
 
 /// Text on one line, without control characters and what turns text around, in bounds.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::forge::hosted) fn one_line(text: &str) -> String {
     let turns = |char: char| matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let plain: String = text.chars().take(LONGEST * 8).map(|char| if char.is_control() || turns(char) { ' ' } else { char }).collect();
     let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");

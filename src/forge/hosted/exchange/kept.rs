@@ -1,4 +1,4 @@
-//! Answers that are kept with their ETag, so that the same question costs the forge, and its limit, nothing (RFC 9110, 13.1.2).
+//! Answers that are kept with their `ETag`, so that the same question costs the forge, and its limit, nothing (RFC 9110, 13.1.2).
 
 use std::collections::HashMap;
 

@@ -12,10 +12,10 @@ use super::{Patience, Quota, share};
 use crate::forge::Error;
 use crate::forge::hosted::Fault;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 /// A limit that is longer than this is taken for this: the forge's clock or ours is wrong.
-const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_LIMIT: Duration = Duration::from_hours(24);
 
 /// The limits of one forge.
 #[derive(Debug)]
@@ -57,8 +57,7 @@ impl Pace {
     }
 
     /// How long to wait before the next request; zero: it goes now, and is counted. An error if that is too long.
-    pub(super) fn next(&mut self, changes: bool, forge: &'static str) -> Result<Duration, Error> {
-        let now = Instant::now();
+    pub(super) fn next(&mut self, changes: bool, forge: &'static str, now: Instant) -> Result<Duration, Error> {
         if let Some(closed) = &self.closed {
             let wait = closed.until.saturating_duration_since(now);
             if wait.is_zero() {
@@ -94,19 +93,19 @@ impl Pace {
     }
 
     /// Takes note of what an answer says about the quota.
-    pub(super) fn heard(&mut self, headers: &HeaderMap) {
+    pub(super) fn heard(&mut self, headers: &HeaderMap, now: Instant) {
         let Some(quota) = quota(headers) else { return };
         self.quota = Some(quota);
         if quota.remaining == 0 {
             let wait = until(quota.reset, headers);
-            self.limit(wait, format!("all {} requests are used up", quota.limit));
+            self.limit(wait, format!("all {} requests are used up", quota.limit), now);
         }
     }
 
     /// Closes the forge for so long; how long it is closed now.
-    pub(super) fn limit(&mut self, wait: Duration, said: String) -> Duration {
+    pub(super) fn limit(&mut self, wait: Duration, said: String, now: Instant) -> Duration {
         let wait = wait.min(LONGEST_LIMIT);
-        let until = Instant::now() + wait;
+        let until = now + wait;
         if self.closed.as_ref().is_none_or(|closed| closed.until <= until) {
             self.closed = Some(Closed { until, at: after(Timestamp::now(), wait), said, ended: false });
         }
@@ -184,41 +183,37 @@ mod tests {
         assert_eq!(asked_wait(&HeaderMap::new()), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_minute_is_waited_for_and_the_hour_ends_the_pass() {
+    #[test]
+    fn the_minute_is_waited_for_and_the_hour_ends_the_pass() {
         let patience = Patience { per_minute: 3, per_hour: 5, ..Patience::default() };
-        let mut pace = Pace::new(&patience);
+        let (mut pace, now) = (Pace::new(&patience), Instant::now());
         for _ in 0..3 {
-            assert_eq!(pace.next(true, "F").unwrap(), Duration::ZERO);
+            assert_eq!(pace.next(true, "F", now).unwrap(), Duration::ZERO);
         }
-        assert_eq!(pace.next(true, "F").unwrap(), MINUTE);
-        assert_eq!(pace.next(false, "F").unwrap(), Duration::ZERO, "reading has no pace");
-        tokio::time::advance(MINUTE).await;
+        assert_eq!(pace.next(true, "F", now).unwrap(), MINUTE);
+        assert_eq!(pace.next(false, "F", now).unwrap(), Duration::ZERO, "reading has no pace");
         for _ in 0..2 {
-            assert_eq!(pace.next(true, "F").unwrap(), Duration::ZERO);
+            assert_eq!(pace.next(true, "F", now + MINUTE).unwrap(), Duration::ZERO);
         }
-        let error = pace.next(true, "F").unwrap_err();
+        let error = pace.next(true, "F", now + MINUTE).unwrap_err();
         assert!(error.to_string().contains("at most 5 changes an hour"), "{error}");
-        tokio::time::advance(HOUR).await;
-        assert_eq!(pace.next(true, "F").unwrap(), Duration::ZERO);
+        assert_eq!(pace.next(true, "F", now + HOUR).unwrap(), Duration::ZERO);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_used_up_quota_closes_the_forge_before_it_has_to_refuse() {
-        let mut pace = Pace::new(&Patience::default());
+    #[test]
+    fn a_used_up_quota_closes_the_forge_before_it_has_to_refuse() {
+        let (mut pace, now) = (Pace::new(&Patience::default()), Instant::now());
         let at = |reset: &str, remaining: &str| {
             let date = ("date", "Wed, 25 Nov 2026 04:00:00 GMT");
             headers(&[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", remaining), ("x-ratelimit-reset", reset), date])
         };
-        pace.heard(&at("1795579210", "1"));
-        assert_eq!(pace.next(false, "F").unwrap(), Duration::ZERO);
-        pace.heard(&at("1795579210", "0"));
-        assert_eq!(pace.next(false, "F").unwrap(), Duration::from_secs(11));
-        pace.heard(&at("1795582800", "0"));
-        assert!(pace.next(false, "F").is_err());
-        tokio::time::advance(HOUR - Duration::from_secs(5)).await;
-        assert!(pace.next(false, "F").is_err(), "it was told, so nothing waits for it");
-        tokio::time::advance(Duration::from_secs(7)).await;
-        assert_eq!(pace.next(false, "F").unwrap(), Duration::ZERO);
+        pace.heard(&at("1795579210", "1"), now);
+        assert_eq!(pace.next(false, "F", now).unwrap(), Duration::ZERO);
+        pace.heard(&at("1795579210", "0"), now);
+        assert_eq!(pace.next(false, "F", now).unwrap(), Duration::from_secs(11));
+        pace.heard(&at("1795582800", "0"), now);
+        assert!(pace.next(false, "F", now).is_err());
+        assert!(pace.next(false, "F", now + HOUR - Duration::from_secs(5)).is_err(), "it was told, so nothing waits for it");
+        assert_eq!(pace.next(false, "F", now + HOUR + Duration::from_secs(2)).unwrap(), Duration::ZERO);
     }
 }
