@@ -8,6 +8,8 @@ use bowline::api::Kind;
 use bowline::api::estate::{Forge as Declared, Git, RemoteForge};
 use bowline::credentials::Credentials;
 use bowline::estate::{Estate, Unreadable};
+use bowline::forge::hosted::gitea::Gitea;
+use bowline::forge::hosted::github::GitHub;
 use bowline::forge::hosted::{Host, Hosted, Patience, Place, Settings};
 use bowline::forge::local::Local;
 use bowline::forge::{Forge, Person};
@@ -143,19 +145,17 @@ fn host(made: &Made, credentials: &Credentials, access: &Access) -> Result<Arc<d
     }
 }
 
-// The next two functions are the only places that know the transports.
-
-fn github(_place: &Place<'_>) -> Result<Arc<dyn Host>, Failure> {
-    Err(not_yet("github"))
+fn github(place: &Place<'_>) -> Result<Arc<dyn Host>, Failure> {
+    Ok(Arc::new(GitHub::new(place).map_err(failure)?))
 }
 
-fn gitea(_place: &Place<'_>, _repository: &Path, _git: Option<&Git>) -> Result<Arc<dyn Host>, Failure> {
-    Err(not_yet("gitea"))
-}
-
-fn not_yet(name: &str) -> Failure {
-    Failure::new(format!("the forge `{name}` is not supported by this version"))
-        .hint("leave `spec.forge` out, or set `forge: {local: {}}`, to have change requests as branches of the estate's own repository")
+/// Commits are made in the repository from which the estate was read, and pushed from there.
+fn gitea(place: &Place<'_>, repository: &Path, git: Option<&Git>) -> Result<Arc<dyn Host>, Failure> {
+    let gitea = Gitea::new(place, repository).map_err(failure)?;
+    Ok(Arc::new(match git {
+        Some(git) => gitea.with_git(&git.url, git.credentials.as_deref()),
+        None => gitea,
+    }))
 }
 
 /// The names, `owner/name`, of the repositories that webhooks of an estate are about.

@@ -11,7 +11,7 @@ use bowline::controller::listen::{self, Bounds};
 use bowline::controller::webhook::{Inbox, router};
 use bowline::controller::{Ended, Guard, Key, Manners, Passed, Pulse, Trouble, Watched, for_ever};
 use bowline::credentials::Secret;
-use bowline::forge::life::{Action, Outcome as Settled, Standing};
+use bowline::forge::life::{Outcome as Settled, Standing};
 use bowline::plan::Plan;
 use clap::Args;
 use serde_json::{Value, json};
