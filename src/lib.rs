@@ -24,6 +24,7 @@ pub mod access;
 pub mod api;
 pub mod calendar;
 pub mod change;
+pub mod controller;
 pub mod credentials;
 pub mod difference;
 pub mod discovery;

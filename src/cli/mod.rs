@@ -9,6 +9,7 @@ mod demo;
 mod discover;
 mod error;
 mod explain;
+mod forge;
 mod impact;
 mod import;
 mod init;
@@ -16,6 +17,7 @@ mod options;
 mod plan;
 mod reconcile;
 mod render;
+mod run;
 mod schema;
 mod session;
 mod windows;
@@ -57,6 +59,8 @@ enum Verb {
     Plan(plan::Arguments),
     /// Do one pass: plan, then open, update and close change requests
     Reconcile(reconcile::Arguments),
+    /// Reconcile for ever: each interval, and at once when a forge's webhook says that something has changed
+    Run(run::Arguments),
     /// List, show, approve and reject change requests
     Changes(changes::Arguments),
     /// Explain one finding or change request: what, where, by which rule, who is hurt, when
@@ -105,6 +109,10 @@ pub fn run() -> ExitCode {
         Err(error) => return report(&Failure::from(anyhow::Error::from(error).context("cannot start"))),
     };
     let result = runtime.block_on(async {
+        // It ends well when it is told to stop, and says itself when.
+        if let Verb::Run(arguments) = &arguments.verb {
+            return run::run(&options, arguments).await;
+        }
         tokio::select! {
             result = dispatch(&options, arguments.verb) => result,
             () = interrupted() => Err(Failure::interrupted()),
@@ -127,6 +135,7 @@ async fn dispatch(options: &Options, verb: Verb) -> Result<Outcome, Failure> {
         Verb::Import(arguments) => import::run(options, &arguments).await,
         Verb::Plan(arguments) => plan::run(options, &arguments).await,
         Verb::Reconcile(arguments) => reconcile::run(options, &arguments).await,
+        Verb::Run(arguments) => run::run(options, &arguments).await,
         Verb::Changes(arguments) => changes::run(options, &arguments).await,
         Verb::Explain(arguments) => explain::run(options, &arguments).await,
         Verb::Impact(arguments) => impact::run(options, &arguments).await,

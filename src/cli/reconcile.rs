@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use bowline::api::Text;
 use bowline::change::markdown;
+use bowline::controller::Guard;
 use bowline::discovery::Answer;
 use bowline::drift::FindingKind;
 use bowline::forge::life::{self, Action, Doubt, Limits, Outcome as Settled, Standing, Why};
-use bowline::forge::local::Local;
-use bowline::forge::{Forge, Pass};
+use bowline::forge::{Dashboard, Forge, Pass, State, dashboard};
 use bowline::plan::Plan;
 use clap::Args;
 use serde_json::json;
@@ -16,11 +16,12 @@ use serde_json::json;
 use super::error::Failure;
 use super::options::{Options, Style};
 use super::render::{self, count};
-use super::session::{EstateArgument, Session};
-use super::{Outcome, check};
+use super::session::{self, EstateArgument, Session};
+use super::{Outcome, check, forge};
 
 /// Arguments of `reconcile`.
 #[derive(Args)]
+#[command(after_help = ESTATES)]
 pub struct Arguments {
     #[command(flatten)]
     estate: EstateArgument,
@@ -29,6 +30,11 @@ pub struct Arguments {
     #[arg(long, value_name = "SOURCE")]
     confirm: Vec<Text>,
 }
+
+/// Where the estate is read, for the help of verbs that have to do with change requests.
+pub const ESTATES: &str = "Which estate: an address of a git repository is fetched. A folder in a git repository is read as it is committed there. Where its \
+bowline.yaml has `spec.git`, the estate is fetched from there instead, if change requests go to GitHub, Gitea or Forgejo or if the folder holds nothing \
+else. Change requests go where `spec.forge` says: branches of the estate's own repository (local, the default), or pull requests (github, gitea).";
 
 /// Does one pass and tells what it did.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
@@ -73,13 +79,83 @@ async fn confirm(options: &Options, session: &mut Session, sources: &[Text]) -> 
 
 /// Brings the forge to what the plan wants, and remembers what was seen.
 pub async fn settle(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) -> Result<Settled, Failure> {
-    let forge = forge(session)?;
+    let opened = forge::open(options, &session.estate, session.at.as_ref())?;
+    // Nobody asks to stop but by a signal, which ends the whole command.
+    let (_running, stop) = tokio::sync::watch::channel(false);
+    settle_on(options, session, plan, confirmed, &Guard::new(&*opened.forge, stop), opened.hosted).await.map_err(failure)
+}
+
+/// The same on a forge that is open; `hosted`: it has a dashboard.
+pub async fn settle_on(
+    options: &Options,
+    session: &Session,
+    plan: &Plan,
+    confirmed: &[Text],
+    forge: &Guard<'_>,
+    hosted: bool,
+) -> Result<Settled, bowline::forge::Error> {
     let limits = Limits::from(&session.estate.spec.changes);
     let pass = Pass { base: session.estate.revision.as_deref(), now: session.now };
     let doubt = Doubt::of(&session.estate, plan);
-    let settled = life::settle(&forge as &dyn Forge, &plan.changes, &doubt, &BTreeSet::new(), &limits, pass).await.map_err(failure)?;
+    let board = if wants_dashboard(session, hosted) { Board::read(forge).await } else { None };
+    let asked = board.as_ref().map(|board| board.asked.clone()).unwrap_or_default();
+    let settled = life::settle(forge, &plan.changes, &doubt, &asked, &limits, pass).await?;
+    if let Some(board) = board
+        && let Err(error) = board.write(forge, plan, &settled, pass).await
+    {
+        session::warn(&format!("the dashboard could not be written: {error}"));
+    }
     remember(options, session, plan, confirmed).await;
     Ok(settled)
+}
+
+fn wants_dashboard(session: &Session, hosted: bool) -> bool {
+    let wanted = session.estate.spec.changes.dashboard;
+    if wanted && !hosted {
+        session::warn("the local forge has no dashboard (spec.changes.dashboard); `bowline changes list` shows the same");
+    }
+    wanted && hosted
+}
+
+/// The estate's dashboard before a pass.
+struct Board {
+    standing: Option<Dashboard>,
+    /// The keys of the boxes that a person has ticked.
+    asked: BTreeSet<Text>,
+}
+
+impl Board {
+    /// Reads it; none where it cannot be read, or a person has closed it and wants none. Neither holds up the pass.
+    async fn read(forge: &Guard<'_>) -> Option<Self> {
+        match forge.dashboard().await {
+            Ok(None) => Some(Self { standing: None, asked: BTreeSet::new() }),
+            Ok(Some(standing)) if standing.open => Some(Self { asked: dashboard::ticked(&standing.body), standing: Some(standing) }),
+            Ok(Some(_)) => None,
+            Err(error) => {
+                session::warn(&format!("the dashboard could not be read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Writes it if it says something new, or takes ticks away that have been heard. A tick whose request could not be opened
+    /// stays, so that the next pass tries again.
+    async fn write(&self, forge: &Guard<'_>, plan: &Plan, settled: &Settled, pass: Pass<'_>) -> Result<(), bowline::forge::Error> {
+        if settled.failed.iter().any(|failed| self.asked.contains(&failed.step.key)) {
+            return Ok(());
+        }
+        if settled.done.iter().any(|step| step.action == Action::Open) {
+            // What was opened just now has an address only since.
+            forge.list(pass).await?;
+        }
+        let urls = forge.urls();
+        let body = dashboard::write(plan, &settled.standings, &|key| urls.get(key).cloned());
+        let same = self.standing.as_ref().is_some_and(|standing| dashboard::digest_of(&standing.body) == dashboard::digest_of(&body));
+        if same && self.asked.is_empty() {
+            return Ok(());
+        }
+        forge.write_dashboard(self.standing.as_ref(), &body).await
+    }
 }
 
 /// An error of the forge with what to do about it.
@@ -92,27 +168,10 @@ pub fn failure(error: bowline::forge::Error) -> Failure {
     }
 }
 
-/// The forge of the estate.
-fn forge(session: &Session) -> Result<Local, Failure> {
-    if let Some(forge) = &session.estate.spec.forge {
-        let other = [("github", forge.github.is_some()), ("gitea", forge.gitea.is_some())].into_iter().find(|(_, given)| *given);
-        if let Some((name, _)) = other {
-            return Err(Failure::new(format!("the forge `{name}` is not supported by this version"))
-                .hint("leave `spec.forge` out, or set `forge: {local: {}}`, to have change requests as branches of the estate's own repository"));
-        }
-    }
-    let Some(at) = &session.at else {
-        return Err(Failure::new("the estate was not read from a repository, and change requests are branches of one"));
-    };
-    if at.remote {
-        return Err(Failure::new("change requests of the local forge are branches of the estate's own repository, and this one is on another machine")
-            .hint("clone it and name the clone's folder; `bowline plan` works with the address as it is"));
-    }
-    let forge = Local::new(&session.estate.name, &at.repository).map_err(failure)?.below(&at.path);
-    Ok(match &at.branch {
-        Some(branch) => forge.with_base(branch),
-        None => forge,
-    })
+/// Until when a rejected request stays so while its drift is the same.
+pub fn rejected_until(request: &bowline::forge::Request, limits: &Limits) -> Option<jiff::Timestamp> {
+    let at = request.decision.as_ref().map_or(request.updated, |decision| decision.at);
+    (request.state == State::Rejected).then(|| at.checked_add(limits.rejected_for).unwrap_or(jiff::Timestamp::MAX))
 }
 
 /// Records what complete, unheld answers said. The store is history only: that it cannot be written is a warning.
@@ -123,7 +182,7 @@ async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: 
     let answers: Vec<&Answer> = session.discovered.answers.iter().filter(|answer| !held(answer)).collect();
     let recorded = async { Ok::<_, Failure>(session.store(options).await?.record(&session.store_key, &answers, session.now).await?) };
     if let Err(error) = recorded.await {
-        eprintln!("warning: what was seen could not be recorded: {error}");
+        session::warn(&format!("what was seen could not be recorded: {error}"));
     }
 }
 
@@ -136,7 +195,7 @@ pub fn text(style: Style, settled: &Settled, next: bool) -> String {
     let mut text = String::new();
     let bullet = if style.markdown { "- " } else { "  " };
     for step in &settled.done {
-        text.push_str(&format!("{bullet}{} {}\n", style.paint("32", verb(&step.action)), describe(&step.key, &step.action)));
+        text.push_str(&format!("{bullet}{} {}\n", style.paint("32", &format!("{:7}", verb(&step.action))), describe(&step.key, &step.action)));
     }
     for failed in &settled.failed {
         let hint = failed.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -158,13 +217,14 @@ pub fn text(style: Style, settled: &Settled, next: bool) -> String {
     text
 }
 
-fn verb(action: &Action) -> &'static str {
+/// What was done, in one word.
+pub fn verb(action: &Action) -> &'static str {
     match action {
-        Action::Open => "opened ",
-        Action::Finish => "mended ",
+        Action::Open => "opened",
+        Action::Finish => "mended",
         Action::Rewrite(_) => "updated",
-        Action::Close { .. } => "closed ",
-        Action::Note { .. } => "noted  ",
+        Action::Close { .. } => "closed",
+        Action::Note { .. } => "noted",
     }
 }
 

@@ -1,7 +1,8 @@
 //! One run: the estate, what its sources say, what the store remembers, and the instant it is all about.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bowline::access::Access;
 use bowline::api::Text;
@@ -10,13 +11,14 @@ use bowline::credentials::Credentials;
 use bowline::discovery::reach::Reach;
 use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Discovered, History};
-use bowline::estate::{Estate, directory, git, load};
+use bowline::estate::{Estate, SourceFile, directory, git, load};
 use bowline::plan::Plan;
 use bowline::store::{Opened, Store};
 use clap::Args;
 use git2::Repository;
 use jiff::Timestamp;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use super::error::Failure;
 use super::options::Options;
@@ -86,7 +88,7 @@ pub struct Loaded {
 }
 
 /// A commit of a repository on this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Commit {
     /// The repository.
     pub repository: PathBuf,
@@ -96,6 +98,8 @@ pub struct Commit {
     pub path: String,
     /// Whether it is only a copy of a repository elsewhere.
     pub remote: bool,
+    /// By which address it was read, where it was not simply the repository of a folder.
+    pub git: Option<Git>,
 }
 
 /// One run.
@@ -121,17 +125,22 @@ impl Session {
 
     /// The same, asking only the sources named; none: all.
     pub async fn open_with(options: &Options, argument: &EstateArgument, only: &[Text]) -> Result<Self, Failure> {
-        let loaded = load(options, argument).await?;
-        Self::ask(options, argument, loaded, only).await
+        let loaded = load_shown(options, argument).await?;
+        Self::ask(options, argument, loaded, only, never_stopped()).await
     }
 
-    /// Reads the estate as it is committed: what change requests are based on.
+    /// Reads the estate where it is kept: what change requests are based on.
     pub async fn of_repository(options: &Options, argument: &EstateArgument) -> Result<Self, Failure> {
-        let loaded = load_committed(options, argument).await?;
-        Self::ask(options, argument, loaded, &[]).await
+        Self::of_repository_until(options, argument, never_stopped()).await
     }
 
-    async fn ask(options: &Options, argument: &EstateArgument, loaded: Loaded, only: &[Text]) -> Result<Self, Failure> {
+    /// The same, waiting for no source any longer once `stop` turns true.
+    pub async fn of_repository_until(options: &Options, argument: &EstateArgument, stop: watch::Receiver<bool>) -> Result<Self, Failure> {
+        let loaded = load_kept(options, argument).await?;
+        Self::ask(options, argument, loaded, &[], stop).await
+    }
+
+    async fn ask(options: &Options, argument: &EstateArgument, loaded: Loaded, only: &[Text], stop: watch::Receiver<bool>) -> Result<Self, Failure> {
         let Loaded { mut estate, root, at, checkout } = loaded;
         if let Some(unknown) = only.iter().find(|name| !estate.sources.iter().any(|source| source.name == **name)) {
             let near = nearest(unknown, estate.sources.iter().map(|source| &*source.name)).unwrap_or_else(|| "none is declared".to_owned());
@@ -142,11 +151,9 @@ impl Session {
         }
         let now = now(options, &estate);
         let access = access(options)?;
-        let store_key = store_key(&estate, &argument.estate, &root);
+        let store_key = store_key(&estate, &argument.estate, &root, at.as_ref());
         let progress = Progress::start();
         let (asked, mut answers) = discovery::build(&estate, &Reach::new(root, Arc::new(access)), now);
-        // Nobody asks to stop but by a signal, which ends the whole command.
-        let (_running, stop) = tokio::sync::watch::channel(false);
         answers.extend(discovery::ask_all(asked, &Limits::default(), now, &progress, stop).await);
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         progress.clear();
@@ -165,25 +172,50 @@ impl Session {
     }
 }
 
+/// For commands that nobody asks to stop but by a signal, which ends the whole command.
+fn never_stopped() -> watch::Receiver<bool> {
+    watch::channel(false).1
+}
+
 /// What the store remembers; nothing where there is none yet. Reading a plan never makes one.
 async fn history(options: &Options, key: &str) -> History {
     let read = async { warned(Store::look(&options.state_folder()).await?).history(key).await };
     read.await.unwrap_or_else(|error| {
-        eprintln!("warning: {error}; going on without history");
+        warn(&format!("{error}; going on without history"));
         History::default()
     })
 }
 
 fn warned(opened: Opened) -> Store {
     if let Some(warning) = opened.warning {
-        eprintln!("warning: {warning}");
+        warn(&warning);
     }
     opened.store
 }
 
+/// A warning on standard error. `run` would say the same each pass, so it is said once.
+pub fn warn(text: &str) {
+    /// How many are remembered.
+    const MOST: usize = 1000;
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.len() >= MOST {
+        said.clear();
+    }
+    if said.insert(text.to_owned()) {
+        eprintln!("warning: {text}");
+    }
+}
+
 /// An estate's name in the store.
-fn store_key(estate: &Estate, argument: &str, root: &Path) -> String {
-    let place = if is_address(argument) { argument.to_owned() } else { root.canonicalize().unwrap_or_else(|_| root.to_owned()).display().to_string() };
+fn store_key(estate: &Estate, argument: &str, root: &Path, at: Option<&Commit>) -> String {
+    let place = if let Some(git) = at.and_then(|at| at.git.as_ref()) {
+        git.url.to_string()
+    } else if is_address(argument) {
+        argument.to_owned()
+    } else {
+        root.canonicalize().unwrap_or_else(|_| root.to_owned()).display().to_string()
+    };
     format!("{}@{}", estate.name, bowline::drift::Finding::digest(&[&place]))
 }
 
@@ -250,28 +282,92 @@ pub async fn load_committed(options: &Options, argument: &EstateArgument) -> Res
         let spec = Git { url: place.display().to_string().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: None };
         let found = git::read(&spec, None, &Credentials::default(), &Access::default(), Path::new(""))?;
         let estate = named(load::load(found.files, Some(found.revision), found.diagnostics), &folder_name(&root));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote: false }), checkout: None })
+        let at = Commit { repository: found.repository, branch: found.branch, path, remote: false, git: None };
+        Ok(Loaded { estate, root, at: Some(at), checkout: None })
     })
     .await
 }
 
 async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
-    let credentials = credentials(options)?;
-    credentials.warnings().iter().cloned().chain(credentials.problems().map(ToString::to_string)).for_each(|warning| eprintln!("warning: {warning}"));
-    let (access, cache) = (access(options)?, options.state_folder().join("git"));
     let Within { branch, path, credential } = argument.within.clone();
-    let url = argument.estate.clone();
+    let spec =
+        Git { url: argument.estate.as_str().into(), branch: branch.map(Text::from), path: path.map(Text::from), credentials: credential.map(Text::from) };
+    load_address(options, spec, None).await
+}
+
+/// An estate's own document in a folder, which may say that the estate is kept elsewhere.
+struct Bootstrap {
+    folder: PathBuf,
+    file: SourceFile,
+}
+
+/// Reads the estate where it is kept, for verbs that have to do with change requests: in git where `spec.git` of the
+/// folder's `bowline.yaml` says so, else as it is committed in the folder's own repository. With the local forge, whose
+/// branches are in the estate's own repository, a folder that holds more than that document is the estate itself.
+pub async fn load_kept(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
+    if is_address(&argument.estate) || argument.within.branch.is_some() {
+        return load_committed(options, argument).await;
+    }
+    let root = root_of(argument);
+    match blocking(move || Ok(bootstrap(&root, true))).await? {
+        Some((git, bootstrap)) => load_address(options, git, Some(bootstrap)).await,
+        None => load_committed(options, argument).await,
+    }
+}
+
+/// Reads the estate as it stands in the folder, or, where the folder holds nothing but a document that says that it is kept
+/// elsewhere, from there.
+async fn load_shown(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
+    if is_address(&argument.estate) || argument.within.branch.is_some() {
+        return load_committed(options, argument).await;
+    }
+    let root = root_of(argument);
+    match blocking(move || Ok(bootstrap(&root, false))).await? {
+        Some((git, bootstrap)) => load_address(options, git, Some(bootstrap)).await,
+        None => load(options, argument).await,
+    }
+}
+
+/// Where the estate of a folder is kept, if elsewhere. For `proposing`, what is in the folder is only somebody's copy if
+/// change requests go to a forge over the network.
+fn bootstrap(folder: &Path, proposing: bool) -> Option<(Git, Bootstrap)> {
+    let path = folder.join(ESTATE_FILE);
+    let size = path.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    let text = if size <= LARGEST_ESTATE_FILE { std::fs::read_to_string(path).ok()? } else { return None };
+    let file = SourceFile { path: ESTATE_FILE.into(), text: text.into() };
+    let spec = load::load(vec![file.clone()], None, Vec::new()).spec;
+    let git = spec.git.clone()?;
+    let hosted = spec.forge.as_ref().is_some_and(|forge| forge.github.is_some() || forge.gitea.is_some());
+    let alone = || directory::collect(folder, &directory::Limits::default()).is_ok_and(|collected| collected.files.len() == 1);
+    ((proposing && hosted) || alone()).then(|| (git, Bootstrap { folder: folder.to_owned(), file }))
+}
+
+/// The largest of it, in bytes.
+const LARGEST_ESTATE_FILE: u64 = 1024 * 1024;
+/// The document that says what an estate is.
+pub const ESTATE_FILE: &str = "bowline.yaml";
+
+async fn load_address(options: &Options, spec: Git, bootstrap: Option<Bootstrap>) -> Result<Loaded, Failure> {
+    let credentials = credentials(options)?;
+    credentials.warnings().iter().cloned().chain(credentials.problems().map(ToString::to_string)).for_each(|warning| warn(&warning));
+    let (access, cache) = (access(options)?, options.state_folder().join("git"));
     blocking(move || {
-        let path = path.unwrap_or_default();
-        let spec = Git { url: url.as_str().into(), branch: branch.map(Text::from), path: Some(path.as_str().into()), credentials: credential.map(Text::from) };
-        let found = git::read(&spec, None, &credentials, &access, &cache)?;
-        let name = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("estate").trim_end_matches(".git").to_owned();
+        let path = spec.path.as_deref().unwrap_or_default().trim_matches('/').trim_start_matches("./");
+        let path = if path == "." { String::new() } else { path.to_owned() };
+        let declared_in = bootstrap.as_ref().map(|bootstrap| bootstrap.folder.as_path());
+        let mut found = git::read(&spec, declared_in, &credentials, &access, &cache)?;
+        // What is kept in git says itself what it is; where it does not, the document that named the place does.
+        if let Some(bootstrap) = bootstrap.filter(|_| !found.files.iter().any(|file| *file.path == *ESTATE_FILE)) {
+            found.files.insert(0, bootstrap.file);
+        }
+        let name = spec.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("estate").trim_end_matches(".git").to_owned();
         let estate = named(load::load(found.files, Some(found.revision.clone()), found.diagnostics), &name);
         let checkout = if estate.sources.is_empty() { None } else { Some(check_out(&found.repository, &found.revision)?) };
         // A path or file:// address is read where it lies, so its branches are the estate's own.
         let remote = found.repository.starts_with(&cache);
         let root = checkout.as_ref().map_or_else(|| found.repository.clone(), |folder| folder.path().join(&path));
-        Ok(Loaded { estate, root, at: Some(Commit { repository: found.repository, branch: found.branch, path, remote }), checkout })
+        let at = Commit { repository: found.repository, branch: found.branch, path, remote, git: Some(spec) };
+        Ok(Loaded { estate, root, at: Some(at), checkout })
     })
     .await
 }

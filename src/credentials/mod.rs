@@ -187,6 +187,16 @@ impl Credentials {
         }
     }
 
+    /// The token of this name, to compare with what somebody sends: the secret of a webhook. It is sent nowhere, so the hosts
+    /// to which it is bound do not count.
+    pub fn shared_secret(&self, name: &str) -> Result<&Secret, CredentialError> {
+        let entry = self.entries.get(name).ok_or_else(|| CredentialError::Unknown(name.into()))?;
+        match &entry.as_ref().map_err(Clone::clone)?.login {
+            Login::Token { token, .. } => Ok(token),
+            _ => Err(CredentialError::Unusable { name: name.into(), reason: "the secret of a webhook must be a `token`".to_owned() }),
+        }
+    }
+
     /// The entries that cannot be used, by name.
     pub fn problems(&self) -> impl Iterator<Item = &CredentialError> {
         self.entries.values().filter_map(|entry| entry.as_ref().err())

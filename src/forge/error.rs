@@ -184,6 +184,9 @@ pub enum Error {
         /// The request.
         key: String,
     },
+    /// The loop was told to stop between two steps.
+    #[error("Bowline was told to stop before this")]
+    Stopped,
     /// A forge over the network did not do what it was asked.
     #[error(transparent)]
     Hosted(#[from] Fault),
@@ -241,6 +244,7 @@ impl Error {
             Self::Damaged { key, .. } => {
                 format!("`git log refs/bowline/requests/{key}` shows earlier ones; `git update-ref refs/bowline/requests/{key} COMMIT` goes back to one")
             }
+            Self::Stopped => "nothing was lost; the next pass goes on".into(),
             Self::Interrupted { .. } => "the next `bowline reconcile` completes it".into(),
             Self::Git(error) if error.code() == git2::ErrorCode::Owner => {
                 "the repository belongs to another user; if you trust it: `git config --global --add safe.directory FOLDER`".into()
@@ -266,6 +270,7 @@ impl Error {
                 | Self::OtherBase { .. }
                 | Self::ForeignRevision { .. }
                 | Self::Busy
+                | Self::Stopped
                 | Self::Credential(_)
                 | Self::Access(_)
         )

@@ -1,0 +1,32 @@
+//! The loop that reconciles for ever, and the forges' webhooks that have it pass at once.
+//!
+//! ```text
+//! schedule   pure: when the next pass is due
+//! pulse      what the loop and the listener tell each other: a pass is wanted, the loop lives, what matters
+//! endless    the loop: one pass after the other, none of which can end it
+//! guard      a forge that stops between two steps, and remembers what went wrong
+//! signature  pure: whether a delivery is the forge's own, in constant time
+//! seen       which deliveries have been taken already, within bounds
+//! event      pure: whether what a delivery tells can change anything
+//! webhook    the routes over these
+//! listen     sockets with bounds on connections, bytes and seconds
+//! ```
+//!
+//! A webhook only says that there may be something to see. It carries nothing into a pass, so the worst that a false one
+//! could do is a pass too many; polling is the net beneath.
+
+mod endless;
+mod event;
+mod guard;
+pub mod listen;
+mod pulse;
+pub mod schedule;
+mod seen;
+mod signature;
+pub mod webhook;
+
+pub use endless::{Manners, for_ever};
+pub use guard::{Guard, Trouble};
+pub use pulse::{Pulse, Watched};
+pub use schedule::{Ended, Passed, Schedule};
+pub use signature::Key;
