@@ -16,6 +16,7 @@
 //! difference what one plan changes of another            pure
 //! forge     opened, updated, closed                      output
 //! store     what must outlive a run                      output
+//! controller passes for ever, and at once by webhooks    all of it
 //! ```
 //!
 //! The pure modules use no clock, no file, no network and no thread that is seen from outside.
@@ -23,6 +24,7 @@
 pub mod access;
 pub mod api;
 pub mod calendar;
+mod chance;
 pub mod change;
 pub mod controller;
 pub mod credentials;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
 mod peers;
+#[path = "builders/proposal.rs"]
+mod proposal;
 
 #[path = "forge_gitea/branches.rs"]
 mod branches;

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
 mod peers;
+#[path = "builders/proposal.rs"]
+mod proposal;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -23,6 +25,7 @@ use serde_json::{Value, json};
 use peers::emulate::{APP, Emulate, TEAM};
 use peers::player::{Asked, Play, Player, answer};
 use peers::skip;
+use proposal::proposal;
 
 const BRANCH: &str = "bowline/db-memory";
 
@@ -47,23 +50,10 @@ fn app(key: &str) -> Login {
 
 fn change(files: &[(&str, &str)]) -> Change {
     Change {
-        key: "db-memory".into(),
-        fingerprint: "fp".into(),
-        content: "c".into(),
-        basis: "b".into(),
-        owner: None,
         title: "Memory of db".to_owned(),
-        kind: ChangeType::Normal,
-        risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
-        items: vec!["db".into()],
-        services: Vec::new(),
-        schedule: None,
-        findings: Vec::new(),
-        actions: Vec::new(),
-        conflicts: Vec::new(),
-        plan: ChangePlan::default(),
         files: files.iter().map(|(path, text)| FileChange { path: (*path).into(), text: (*text).to_owned() }).collect(),
         body: "What and why.".to_owned(),
+        ..proposal("db-memory")
     }
 }
 

@@ -11,6 +11,8 @@ mod faults;
 #[path = "forge_life/many.rs"]
 mod many;
 mod peers;
+#[path = "builders/proposal.rs"]
+mod proposal;
 #[path = "forge_life/site.rs"]
 mod site;
 

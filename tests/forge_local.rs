@@ -8,6 +8,8 @@ mod approve;
 mod branch;
 #[path = "forge_local/kill.rs"]
 mod kill;
+#[path = "builders/proposal.rs"]
+mod proposal;
 #[path = "forge_local/repo.rs"]
 mod repo;
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+#[path = "builders/proposal.rs"]
+mod proposal;
+
 use std::collections::BTreeSet;
 
 use bowline::api::Text;
@@ -14,6 +17,7 @@ use bowline::forge::life::{Action, Decided, Doubt, Limits, Standing, Why, decide
 use bowline::forge::{Decision, HOLD_LABEL, Hold, Listing, Marker, Note, Noted, Pass, Problem, REBUILD_LABEL, Request, State, branch_of};
 use bowline::plan::{Plan, SourceReport, Summary};
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use proposal::proposal;
 
 fn now() -> Timestamp {
     "2026-11-25T12:00:00Z".parse().unwrap()
@@ -27,27 +31,18 @@ fn limits() -> Limits {
 fn change(key: &str, drift: &str, wording: &str) -> Change {
     let document = format!("kind: ChangeRequest\nspec:\n  findings:\n  - {{key: f1, fingerprint: {drift}, source: vcenter}}\n");
     Change {
-        key: key.into(),
         fingerprint: format!("{drift}-{wording}").into(),
         content: drift.into(),
-        basis: "b".into(),
-        owner: None,
-        title: format!("Change {key}"),
-        kind: ChangeType::Normal,
-        risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
         items: vec![key.into()],
-        services: Vec::new(),
         schedule: Some(Schedule {
             window: "sunday".into(),
             start: "2026-11-29T02:00:00+01:00[Europe/Zurich]".into(),
             end: "2026-11-29T06:00:00+01:00[Europe/Zurich]".into(),
         }),
         findings: vec!["f1".into()],
-        actions: Vec::new(),
-        conflicts: Vec::new(),
-        plan: ChangePlan::default(),
         files: vec![FileChange { path: format!("changes/{key}.yaml").into(), text: document }],
         body: format!("Body of {key}"),
+        ..proposal(key)
     }
 }
 

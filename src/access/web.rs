@@ -1,5 +1,6 @@
 //! What every HTTP client here has in common: which addresses are spoken to at all, and the TLS with which.
 
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,20 @@ pub(crate) fn check_http(url: &Url) -> Result<(), &'static str> {
 fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// What an HTTP library says, with all its causes. Take the address out first (`without_url`): it may hold a secret.
+pub(crate) fn reason_of(error: &reqwest::Error) -> String {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !reason.contains(&text) {
+            reason = format!("{reason}: {text}");
+        }
+        cause = next.source();
+    }
+    reason
 }
 
 /// The host without brackets, as resolvers take it, and the port.

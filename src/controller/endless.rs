@@ -1,6 +1,5 @@
 //! The loop: one pass after the other, none of which can end it.
 
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::pulse::Pulse;
 use super::schedule::{Ended, Passed, Schedule};
+use crate::chance::chance;
 
 /// How many intervals may go by before the loop no longer counts as alive.
 const PATIENCE: u32 = 3;
@@ -89,12 +89,6 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-/// A number between 0 and 1, of no consequence for secrets: each hasher of the standard library begins elsewhere.
-fn chance() -> f64 {
-    let bits = std::hash::RandomState::new().build_hasher().finish() >> 32;
-    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::peers::gitea as peer;
+use crate::proposal::proposal;
 
 pub const LONG_AGO: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -149,25 +150,7 @@ pub fn body(key: &str, head: &str) -> String {
 
 /// A change of one file to a text.
 pub fn change(key: &str, text: &str) -> Change {
-    Change {
-        key: key.into(),
-        fingerprint: "fp".into(),
-        content: "c".into(),
-        basis: "b".into(),
-        owner: None,
-        title: format!("Change {key}"),
-        kind: ChangeType::Normal,
-        risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
-        items: vec!["db".into()],
-        services: Vec::new(),
-        schedule: None,
-        findings: Vec::new(),
-        actions: Vec::new(),
-        conflicts: Vec::new(),
-        plan: ChangePlan::default(),
-        files: vec![FileChange { path: "items/db.yaml".into(), text: text.into() }],
-        body: String::new(),
-    }
+    Change { files: vec![FileChange { path: "items/db.yaml".into(), text: text.into() }], ..proposal(key) }
 }
 
 pub fn nothing() -> Value {

@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use crate::peers::emulate::Emulate;
 use crate::peers::gitea::Gitea as GiteaServer;
 use crate::peers::proxy::Proxy;
+use crate::proposal::proposal;
 
 /// The file that the requests of these cases edit. Far apart, so that git merges edits of the two ends.
 pub const ITEM: &str = "kind: ConfigurationItem\nmetadata: {name: db}\nspec:\n  memory: 16Gi\n  a: 1\n  b: 2\n  c: 3\n  d: 4\n  e: 5\n  f: 6\n  owner: ada\n";
@@ -426,23 +427,14 @@ fn with_memory(text: &str, value: &str) -> String {
 pub fn change(key: &str, path: &str, text: &str, drift: &str) -> Change {
     let record = format!("kind: ChangeRequest\nspec:\n  findings:\n  - {{key: f-{key}, fingerprint: \"{drift}\", source: vcenter}}\n");
     Change {
-        key: key.into(),
         fingerprint: format!("fp-{key}-{drift}").into(),
         content: format!("{key}-{drift}").into(),
-        basis: "b".into(),
-        owner: None,
         title: format!("Change {key} to {drift}"),
-        kind: ChangeType::Normal,
-        risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
-        items: vec!["db".into()],
-        services: Vec::new(),
         schedule: Some(Schedule { window: "sunday".into(), start: at(DAY * 4).to_string().into(), end: at(DAY * 4 + 240).to_string().into() }),
         findings: vec![format!("f-{key}").into()],
-        actions: Vec::new(),
-        conflicts: Vec::new(),
-        plan: ChangePlan::default(),
         files: vec![FileChange { path: path.into(), text: text.into() }, FileChange { path: format!("changes/{key}.yaml").into(), text: record }],
         body: format!("# {key}\n\nWhat and why: {drift}."),
+        ..proposal(key)
     }
 }
 

@@ -14,6 +14,8 @@ use bowline::forge::{Approval, Error, Forge, Pass, Person};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tempfile::TempDir;
 
+use crate::proposal::proposal;
+
 pub const ITEM: &str = "kind: ConfigurationItem\nmetadata: {name: db}\nspec: {memory: 16Gi}  # as ordered\n";
 
 pub fn at(minute: i64) -> Timestamp {
@@ -33,23 +35,12 @@ pub fn change(key: &str, path: &str, text: &str) -> Change {
     let drift = text.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let record = format!("kind: ChangeRequest\nspec:\n  findings:\n  - {{key: f-{key}, fingerprint: \"{drift}\", source: vcenter}}\n");
     Change {
-        key: key.into(),
         fingerprint: format!("fp{drift}").into(),
         content: drift.as_str().into(),
-        basis: "b".into(),
-        owner: None,
-        title: format!("Change {key}"),
-        kind: ChangeType::Normal,
-        risk: Risk { level: RiskLevel::Low, score: 10, factors: Vec::new() },
-        items: vec!["db".into()],
-        services: Vec::new(),
-        schedule: None,
         findings: vec![format!("f-{key}").into()],
-        actions: Vec::new(),
-        conflicts: Vec::new(),
-        plan: ChangePlan::default(),
         files: vec![FileChange { path: path.into(), text: text.into() }, FileChange { path: format!("changes/{key}.yaml").into(), text: record }],
         body: format!("# {key}\n\nWhat and why."),
+        ..proposal(key)
     }
 }
 

@@ -225,20 +225,21 @@ fn service_row(service: &ServiceEffect) -> Vec<String> {
 }
 
 fn problem_row(problem: &Diagnostic) -> Vec<String> {
-    let hint = problem.hint.as_ref().map(|hint| format!(" ({})", markdown::prose(hint))).unwrap_or_default();
+    let hint = problem.hint.as_ref().map(|hint| format!(" ({})", markdown::cell(hint))).unwrap_or_default();
     let place = problem.file.as_ref().map_or_else(|| "–".to_owned(), |file| markdown::code(&format!("{file}:{}:{}", problem.line, problem.column)));
-    vec![place, format!("{:?}: {}{hint}", problem.severity, markdown::prose(&problem.message))]
+    vec![place, format!("{:?}: {}{hint}", problem.severity, markdown::cell(&problem.message))]
 }
 
 fn finding_row(finding: &Finding) -> Vec<String> {
     let services: Vec<String> = finding.services.iter().take(NAMED).map(|service| markdown::code(&service.name)).collect();
     let services = if services.is_empty() { "–".to_owned() } else { services.join(", ") };
     // What has no two sides is told in words.
-    let found = Some(findings::found(finding)).filter(|found| !found.is_empty()).map_or_else(|| markdown::prose(&finding.message), |found| cell(&found));
+    let found =
+        Some(findings::found(finding)).filter(|found| !found.is_empty()).map_or_else(|| markdown::cell(&finding.message), |found| markdown::code(&found));
     vec![
         markdown::code(&finding.item),
         markdown::code(&findings::what(finding)),
-        cell(&findings::declared(finding)),
+        markdown::code(&findings::declared(finding)),
         found,
         services,
         action(finding.action).to_owned(),
@@ -247,7 +248,7 @@ fn finding_row(finding: &Finding) -> Vec<String> {
 
 fn changed_rows(pair: &Pair<Finding>) -> Vec<Vec<String>> {
     let row = |(what, before, after): (&str, String, String)| {
-        vec![markdown::code(&pair.after.item), markdown::code(&findings::what(&pair.after)), what.to_owned(), cell(&before), cell(&after)]
+        vec![markdown::code(&pair.after.item), markdown::code(&findings::what(&pair.after)), what.to_owned(), markdown::code(&before), markdown::code(&after)]
     };
     parts_of_finding(pair).into_iter().map(row).collect()
 }
@@ -255,22 +256,23 @@ fn changed_rows(pair: &Pair<Finding>) -> Vec<Vec<String>> {
 fn change_row(change: &Change) -> Vec<String> {
     let level = bowline::change::body::level_name(change.risk.level);
     vec![
-        format!("{}<br>{}", markdown::plain(&change.title), markdown::code(&change.key)),
+        format!("{}<br>{}", markdown::cell(&change.title), markdown::code(&change.key)),
         format!("{:?}", change.kind),
         format!("{level} ({})", change.risk.score),
-        markdown::plain(&when(change)),
+        markdown::cell(&when(change)),
     ]
 }
 
 fn changed_request_rows(pair: &Pair<Change>) -> Vec<Vec<String>> {
     let row = |(what, before, after): (&str, String, String)| {
-        vec![format!("{}<br>{}", markdown::plain(&pair.after.title), markdown::code(&pair.after.key)), what.to_owned(), cell(&before), cell(&after)]
+        vec![
+            format!("{}<br>{}", markdown::cell(&pair.after.title), markdown::code(&pair.after.key)),
+            what.to_owned(),
+            markdown::code(&before),
+            markdown::code(&after),
+        ]
     };
     parts_of_change(pair).into_iter().map(row).collect()
-}
-
-fn cell(text: &str) -> String {
-    markdown::code(text)
 }
 
 // Of both

@@ -3,7 +3,6 @@
 //! Each request is judged by itself: its address by [`check_http`] and [`Access`](crate::access::Access), its credential by
 //! the host to which it goes. Redirects are followed by hand, for the first request only, as git does.
 
-use std::error::Error as _;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use reqwest::{StatusCode, Url};
 use super::packet::Bounded;
 use super::protocol::{AGENT, Connection, Request, Service};
 use super::{GitError, Remote};
-use crate::access::web::{self, authority, check_http, host_and_port};
+use crate::access::web::{self, authority, check_http, host_and_port, reason_of};
 use crate::credentials::{Credential, Login, basic};
 
 /// How many redirects are followed.
@@ -51,17 +50,7 @@ impl<'a> Https<'a> {
 
     /// What a library says, with all its causes, without addresses and secrets.
     fn failed(&self, error: reqwest::Error) -> GitError {
-        let error = error.without_url();
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            let text = next.to_string();
-            if !reason.contains(&text) {
-                reason = format!("{reason}: {text}");
-            }
-            cause = next.source();
-        }
-        self.error(&reason)
+        self.error(&reason_of(&error.without_url()))
     }
 
     fn left(&self) -> Duration {

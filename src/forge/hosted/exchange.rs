@@ -12,7 +12,6 @@ mod judge;
 mod kept;
 mod pace;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use tokio::time::Instant;
 
 use super::{Fault, Place};
 use crate::access::web;
+use crate::chance::chance;
 use crate::credentials::{Login, Redactor};
 use crate::forge::Error;
 
@@ -286,12 +286,7 @@ pub(super) fn login<'a>(place: &Place<'a>, url: &Url) -> Result<Option<&'a Login
 
 /// Between half of a pause and all of it, so that many who were refused at once do not come back at once.
 fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + share() / 2.0)
-}
-
-/// A number from 0 up to 1 that nobody can foretell; the standard library seeds its maps so.
-fn share() -> f64 {
-    f64::from(u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    pause.mul_f64(0.5 + chance() / 2.0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -42,7 +42,7 @@ use super::{Dress, Edit, Fault, Host, Issue, NewPull, Patience, Place, Pull, STA
 use crate::change::Change;
 use crate::estate::git::has_key;
 use crate::forge::{Error, commit};
-use api::{Api, NAME};
+use api::Api;
 use branches::Git;
 
 /// A repository of a Gitea or Forgejo.
@@ -110,14 +110,6 @@ impl Gitea {
 
 #[async_trait]
 impl Host for Gitea {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn repository(&self) -> &str {
-        &self.api.repository
-    }
-
     fn patience(&self) -> &Patience {
         &self.patience
     }

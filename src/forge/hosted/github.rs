@@ -126,14 +126,6 @@ fn check_name(repository: &str) -> Result<(), Fault> {
 
 #[async_trait]
 impl Host for GitHub {
-    fn name(&self) -> &'static str {
-        client::NAME
-    }
-
-    fn repository(&self) -> &str {
-        &self.repository
-    }
-
     fn patience(&self) -> &Patience {
         &self.patience
     }

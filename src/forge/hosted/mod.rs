@@ -160,12 +160,6 @@ pub struct Issue {
 /// something is not repeated by itself: [`Error::uncertain`] says that it may have been done, and the caller looks first.
 #[async_trait]
 pub trait Host: Send + Sync {
-    /// Its name for people: `GitHub`, `Gitea`.
-    fn name(&self) -> &'static str;
-
-    /// The repository, `owner/name`.
-    fn repository(&self) -> &str;
-
     /// How long to wait before a call that makes something is tried again.
     fn patience(&self) -> &Patience;
 

@@ -61,11 +61,6 @@ impl Hosted {
         Self { host, estate: estate.into(), settings, known: Arc::default() }
     }
 
-    /// The host.
-    pub fn host(&self) -> &dyn Host {
-        &*self.host
-    }
-
     fn known<T>(&self, read: impl FnOnce(&mut Known) -> T) -> T {
         read(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }

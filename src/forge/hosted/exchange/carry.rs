@@ -59,13 +59,13 @@ impl Carrier {
             .connect_timeout(CONNECT_TIMEOUT.min(timeout / 2))
             .pool_idle_timeout(IDLE)
             .build()
-            .map_err(|error| refuse(reason_of(&error.without_url())))?;
+            .map_err(|error| refuse(web::reason_of(&error.without_url())))?;
         Ok(Self { client, timeout })
     }
 
     /// Sends a request and reads its whole answer.
     pub(super) async fn carry(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
-        let request = reqwest::Request::try_from(request).map_err(|error| Broken::NotConnected(reason_of(&error.without_url())))?;
+        let request = reqwest::Request::try_from(request).map_err(|error| Broken::NotConnected(web::reason_of(&error.without_url())))?;
         let whole = async {
             let response = self.client.execute(request).await.map_err(broken)?;
             read(response).await
@@ -111,22 +111,8 @@ fn broken(error: reqwest::Error) -> Broken {
         }
         cause = next.source();
     }
-    let reason = reason_of(&error);
+    let reason = web::reason_of(&error);
     if error.is_connect() || error.is_builder() { Broken::NotConnected(reason) } else { Broken::Cut(reason) }
-}
-
-/// What a library says, with all its causes.
-fn reason_of(error: &reqwest::Error) -> String {
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let text = next.to_string();
-        if !reason.contains(&text) {
-            reason = format!("{reason}: {text}");
-        }
-        cause = next.source();
-    }
-    reason
 }
 
 fn in_words(time: Duration) -> String {
