@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bowline::access::Access;
 use bowline::api::Text;
-use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel};
 use bowline::change::{Change, FileChange};
 use bowline::credentials::{Credential, Credentials, Login, Secret};
 use bowline::forge::Error;

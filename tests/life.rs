@@ -8,7 +8,7 @@ mod proposal;
 use std::collections::BTreeSet;
 
 use bowline::api::Text;
-use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel, Schedule};
+use bowline::api::change_request::{Risk, RiskLevel, Schedule};
 use bowline::api::estate::RebaseWhen;
 use bowline::change::{Change, FileChange};
 use bowline::drift::Finding;

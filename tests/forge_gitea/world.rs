@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bowline::access::Access;
-use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel};
 use bowline::change::{Change, FileChange};
 use bowline::credentials::{Credential, Credentials, Login, Secret};
 use bowline::forge::hosted::gitea::Gitea;

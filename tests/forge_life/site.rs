@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bowline::access::Access;
 use bowline::api::Text;
-use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel, Schedule};
+use bowline::api::change_request::Schedule;
 use bowline::api::estate::{Changes, RebaseWhen};
 use bowline::change::{Change, FileChange};
 use bowline::credentials::{Credential, Credentials, Login, Secret};

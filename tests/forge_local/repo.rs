@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use bowline::api::change_request::{ChangePlan, ChangeType, Risk, RiskLevel};
 use bowline::api::estate::RebaseWhen;
 use bowline::change::{Change, FileChange};
 use bowline::forge::life::{Doubt, Limits, Outcome, Standing, settle};

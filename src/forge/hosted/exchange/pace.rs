@@ -8,7 +8,8 @@ use http::header::DATE;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{Patience, Quota, share};
+use super::{Patience, Quota};
+use crate::chance::chance;
 use crate::forge::Error;
 use crate::forge::hosted::Fault;
 
@@ -141,7 +142,7 @@ pub(super) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
 /// How long to wait where the forge limits and does not say for how long: at least a minute, twice as long each time
 /// (GitHub, "Best practices for using the REST API"), and not everybody at once.
 pub(super) fn unsaid(before: u32) -> Duration {
-    MINUTE * (1 << before.min(6)) + MINUTE.mul_f64(share() / 6.0)
+    MINUTE * (1 << before.min(6)) + MINUTE.mul_f64(chance() / 6.0)
 }
 
 /// The time until an instant of the forge's clock, which the answer tells, too.
