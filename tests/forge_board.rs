@@ -201,7 +201,7 @@ fn the_command_line_shows_approves_and_rejects_on_the_forge() {
     let key = first["key"].as_str().unwrap();
     assert!(first["url"].as_str().unwrap().contains("/pulls/"), "{first}");
     let shown = estate.bowline(&["changes", "show", key, "--estate"]).ends_with(0).stdout;
-    assert!(shown.contains("/pulls/") && shown.contains("+") && shown.contains("8Gi"), "{shown}");
+    assert!(shown.contains("/pulls/") && shown.contains('+') && shown.contains("8Gi"), "{shown}");
     estate.bowline(&["changes", "approve", key, "--estate"]).ends_with(0);
     let merged = estate.api("GET", &format!("/pulls/{}", first["id"].as_str().unwrap()), None);
     assert_eq!(merged["merged"], true);
