@@ -27,7 +27,7 @@ use crate::impact::{Impact, ServiceGraph};
 
 use super::Change;
 use super::group::Group;
-use super::markdown::{cell, code, prose};
+use super::markdown::{cell, code, encoded, prose};
 
 pub use when::{schedule_in_words, span_of};
 
@@ -85,7 +85,7 @@ pub fn write(context: &Context) -> Body {
 }
 
 fn fits(text: &str) -> bool {
-    text.len() <= LONGEST && text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'<' | b'>' | b'&')).count() <= LONGEST
+    encoded(text) <= LONGEST
 }
 
 /// A body with so many rows of each kind. Only whole rows are left out, so no table, list or fold is ever cut through.

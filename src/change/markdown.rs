@@ -198,6 +198,11 @@ fn parted(word: &str) -> String {
     parted
 }
 
+/// How many bytes a text has as JSON carries it to a forge, which counts its limit after encoding.
+pub fn encoded(text: &str) -> usize {
+    text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'<' | b'>' | b'&')).count()
+}
+
 /// `text` as the label of a Mermaid node, in quotes. Only letters, digits and a few marks stand for themselves: Mermaid reads
 /// icons, formulas, Markdown, HTML and directives even there.
 pub fn mermaid_label(text: &str) -> String {

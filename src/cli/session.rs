@@ -305,11 +305,7 @@ struct Bootstrap {
 /// folder's `bowline.yaml` says so, else as it is committed in the folder's own repository. With the local forge, whose
 /// branches are in the estate's own repository, a folder that holds more than that document is the estate itself.
 pub async fn load_kept(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
-    if is_address(&argument.estate) || argument.within.branch.is_some() {
-        return load_committed(options, argument).await;
-    }
-    let root = root_of(argument);
-    match blocking(move || Ok(bootstrap(&root, true))).await? {
+    match kept_elsewhere(argument, true).await? {
         Some((git, bootstrap)) => load_address(options, git, Some(bootstrap)).await,
         None => load_committed(options, argument).await,
     }
@@ -318,14 +314,19 @@ pub async fn load_kept(options: &Options, argument: &EstateArgument) -> Result<L
 /// Reads the estate as it stands in the folder, or, where the folder holds nothing but a document that says that it is kept
 /// elsewhere, from there.
 async fn load_shown(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
-    if is_address(&argument.estate) || argument.within.branch.is_some() {
-        return load_committed(options, argument).await;
-    }
-    let root = root_of(argument);
-    match blocking(move || Ok(bootstrap(&root, false))).await? {
+    match kept_elsewhere(argument, false).await? {
         Some((git, bootstrap)) => load_address(options, git, Some(bootstrap)).await,
         None => load(options, argument).await,
     }
+}
+
+/// Where a folder says that its estate is kept; none where the argument is no folder or the folder does not say so.
+async fn kept_elsewhere(argument: &EstateArgument, proposing: bool) -> Result<Option<(Git, Bootstrap)>, Failure> {
+    if is_address(&argument.estate) || argument.within.branch.is_some() {
+        return Ok(None);
+    }
+    let root = root_of(argument);
+    blocking(move || Ok(bootstrap(&root, proposing))).await
 }
 
 /// Where the estate of a folder is kept, if elsewhere. For `proposing`, what is in the folder is only somebody's copy if

@@ -14,7 +14,7 @@ use crate::api::{OnDrift, Text, Value};
 use crate::change::Change;
 use crate::change::body::level_name;
 use crate::change::effect_name;
-use crate::change::markdown::{code, plain, prose, span};
+use crate::change::markdown::{code, encoded, plain, prose, span};
 use crate::drift::{Finding, Severity};
 use crate::plan::Plan;
 
@@ -48,10 +48,6 @@ pub fn write(plan: &Plan, standings: &BTreeMap<Text, Standing>, url_of: &dyn Fn(
     // Neither `--` nor `>` may stand in a comment; in JSON both can only be inside of a string, where they may be escaped.
     let json = serde_json::to_string(&marker).unwrap_or_default().replace('-', "\\u002d").replace('>', "\\u003e");
     format!("{text}\n{MARKER}{json}{CLOSING}\n")
-}
-
-fn encoded(text: &str) -> usize {
-    text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'<' | b'>' | b'&')).count()
 }
 
 /// The keys of the ticked boxes.

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::{free_port, program, skip};
@@ -92,7 +94,7 @@ impl Gitea {
             // Gitea changes a file only for who names what it replaces.
             let (status, old) = self.api("GET", &format!("/repos/{repository}/contents/{path}?ref={branch}"), None);
             let operation = if status == 200 { "update" } else { "create" };
-            let mut change = json!({"operation": operation, "path": path, "content": base64(text.as_bytes())});
+            let mut change = json!({"operation": operation, "path": path, "content": BASE64.encode(text)});
             if status == 200 {
                 change["sha"] = old["sha"].clone();
             }
@@ -134,7 +136,7 @@ impl Gitea {
         let (status, answer) = self.api("POST", "/admin/users", Some(&made));
         assert!(status == 201 || status == 422, "an account: {answer}");
         let wanted = json!({"name": format!("tests-{}", free_port()), "scopes": ["all"]});
-        let basic = format!("Basic {}", base64(format!("{name}:{PASSWORD}").as_bytes()));
+        let basic = format!("Basic {}", BASE64.encode(format!("{name}:{PASSWORD}")));
         let (status, answer) = self.send("POST", &format!("/api/v1/users/{name}/tokens"), Some(&basic), Some(&wanted));
         assert_eq!(status, 201, "a token: {answer}");
         let answer: Value = serde_json::from_str(&answer).expect("JSON");
@@ -328,15 +330,6 @@ fn settings(folder: &Path, built: &Path, port: u16) -> String {
          [cron.update_checker]\nENABLED = false\n\
          [log]\nMODE = file\nLEVEL = Info\nROOT_PATH = {at}/log\n"
     )
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = |chunk: &[u8]| {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        (0..4).map(|digit| if digit <= chunk.len() { char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize]) } else { '=' }).collect::<String>()
-    };
-    bytes.chunks(3).map(digits).collect()
 }
 
 /// The rendered Markdown of a page, in the page's order.
