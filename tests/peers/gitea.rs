@@ -312,8 +312,9 @@ fn settings(folder: &Path, built: &Path, port: u16) -> String {
         "APP_NAME = Gitea\nRUN_MODE = prod\nWORK_PATH = {at}\n\
          [server]\nPROTOCOL = http\nHTTP_ADDR = 127.0.0.1\nHTTP_PORT = {port}\nDOMAIN = 127.0.0.1\nROOT_URL = http://127.0.0.1:{port}/\n\
          STATIC_ROOT_PATH = {built}\nAPP_DATA_PATH = {at}/data\nOFFLINE_MODE = true\nDISABLE_SSH = true\nLFS_START_SERVER = false\n\
-         [database]\nDB_TYPE = sqlite3\nPATH = {at}/gitea.db\nSQLITE_JOURNAL_MODE = WAL\n\
+         [database]\nDB_TYPE = sqlite3\nPATH = {at}/gitea.db\nSQLITE_JOURNAL_MODE = WAL\nSQLITE_TIMEOUT = 30000\n\
          [security]\nINSTALL_LOCK = true\nSECRET_KEY = only-for-tests\nPASSWORD_HASH_ALGO = pbkdf2$1000$50\n\
+         [git.config]\ncore.fsync = none\n\
          [repository]\nROOT = {at}/repositories\nDEFAULT_BRANCH = main\n\
          [service]\nDISABLE_REGISTRATION = true\nREQUIRE_SIGNIN_VIEW = false\nENABLE_NOTIFY_MAIL = false\nENABLE_CAPTCHA = false\n\
          [mailer]\nENABLED = false\n\

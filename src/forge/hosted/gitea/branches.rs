@@ -173,18 +173,17 @@ impl Gitea {
             if pull.merged {
                 return Ok(Some(false));
             }
-            let merged_here = self.merged_here(&pull).await?;
-            if merged_here == Some(true) {
-                return Ok(Some(true));
+            // Gitea says of no draft that it can be merged, and of no other before it has looked, which a busy one does late:
+            // a branch built anew for that would lose its approvals for nothing.
+            if let Some(conflicts) = self.merged_here(&pull).await? {
+                return Ok(Some(conflicts));
             }
             if pull.mergeable {
                 return Ok(Some(false));
             }
             if pull.draft {
-                // Gitea says of no draft that it can be merged.
-                return Ok(merged_here);
+                return Ok(None);
             }
-            // It says the same of one that it has not looked at yet, which is a matter of a moment.
             attempt += 1;
             if attempt > self.patience.tries.max(2) {
                 return Ok(Some(true));
