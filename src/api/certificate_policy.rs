@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::shared::{ShareOrPeriod, written_as_text};
+use super::status::CertificatePolicyStatus;
 use super::{Period, Selector, Text};
 
 /// A policy for certificates: those its selector matches, and those of its endpoints.
@@ -20,7 +21,8 @@ use super::{Period, Selector, Text};
     plural = "certificatepolicies",
     namespaced,
     shortname = "certpol",
-    category = "bowline"
+    category = "bowline",
+    status = "CertificatePolicyStatus"
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CertificatePolicySpec {

@@ -180,6 +180,12 @@ pub struct ChangePlan {
 pub struct ChangeRequestStatus {
     /// Where in its life it is.
     pub phase: Phase,
+    /// The page of its pull request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Text>,
+    /// Why it is so, in words: what it waits for, who rejected it and until when, what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Text>,
 }
 
 /// The life of a change request.

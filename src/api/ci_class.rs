@@ -4,11 +4,12 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::CommonStatus;
 use super::{OnDrift, Table, Text, Value};
 
 /// A class of items. A class of a built-in one's name replaces it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "CIClass", plural = "ciclasses", namespaced, category = "bowline")]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "CIClass", plural = "ciclasses", namespaced, category = "bowline", status = "CommonStatus")]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CIClassSpec {
     /// The parent class, whose attributes, rules and truths hold here too unless replaced.

@@ -5,11 +5,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::DriftPolicy;
+use super::status::ConfigurationItemStatus;
 use super::{Lifecycle, Table, Text, Value};
 
 /// One configuration item (CI): what it is, whose it is, by which names other tools know it, and what it should be like.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "ConfigurationItem", namespaced, shortname = "ci", category = "bowline")]
+#[kube(
+    group = "bowline.dev",
+    version = "v1alpha1",
+    kind = "ConfigurationItem",
+    namespaced,
+    shortname = "ci",
+    category = "bowline",
+    status = "ConfigurationItemStatus"
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigurationItemSpec {
     /// The class: a built-in one or a `CIClass` of the estate.

@@ -4,11 +4,20 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::DiscoverySourceStatus;
 use super::{Period, Selector, Table, Text};
 
 /// One source of facts. Exactly one of `file`, `host` and `tls` is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "DiscoverySource", namespaced, shortname = "dsrc", category = "bowline")]
+#[kube(
+    group = "bowline.dev",
+    version = "v1alpha1",
+    kind = "DiscoverySource",
+    namespaced,
+    shortname = "dsrc",
+    category = "bowline",
+    status = "DiscoverySourceStatus"
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DiscoverySourceSpec {
     /// A file below the estate's root.

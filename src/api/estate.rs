@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::DriftPolicy;
+use super::status::EstateStatus;
 use super::{Percent, Period, Table, Text, Zone};
 
 /// Where an estate is declared, where its change requests go, and its limits.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "Estate", namespaced, category = "bowline")]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "Estate", namespaced, category = "bowline", status = "EstateStatus")]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EstateSpec {
     /// The git repository in which it is declared. Left out: the folder in which this document stands.

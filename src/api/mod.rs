@@ -14,6 +14,7 @@ pub mod patch_window;
 pub mod reference;
 pub mod service_map;
 pub mod shared;
+pub mod status;
 pub mod value;
 
 use schemars::JsonSchema;

@@ -4,11 +4,12 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::CommonStatus;
 use super::{Period, Selector, Text, Zone};
 
 /// A window in which changes are allowed, or a freeze in which none is. It may recur.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "PatchWindow", namespaced, shortname = "pw", category = "bowline")]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "PatchWindow", namespaced, shortname = "pw", category = "bowline", status = "CommonStatus")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchWindowSpec {
     /// Allow or Freeze. Freeze wins. Default: Allow.

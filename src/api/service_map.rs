@@ -4,11 +4,12 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::CommonStatus;
 use super::{Criticality, Text};
 
 /// A service: how much it matters, whose it is, and what it depends on.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "ServiceMap", namespaced, shortname = "svcmap", category = "bowline")]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "ServiceMap", namespaced, shortname = "svcmap", category = "bowline", status = "CommonStatus")]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServiceMapSpec {
     /// How much it matters. Default: Medium.

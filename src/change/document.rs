@@ -42,7 +42,7 @@ pub fn write(change: &Change, group: &Group) -> String {
         kind: Kind::ChangeRequest,
         metadata: Metadata { name: change.key.clone(), ..Metadata::default() },
         spec,
-        status: ChangeRequestStatus { phase: Phase::Proposed },
+        status: ChangeRequestStatus { phase: Phase::Proposed, ..ChangeRequestStatus::default() },
     };
     // Every part of the document is a string, a number, a list or a map with string keys, all of which YAML can write.
     let yaml = serde_yaml::to_string(&document).unwrap_or_default();
