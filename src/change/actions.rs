@@ -156,6 +156,8 @@ fn instruction(finding: &Finding) -> String {
     match (finding.kind, finding.path.as_deref()) {
         (FindingKind::Changed, Some(path)) => format!("Set {path} of {item} from {} to {}", one_line(&finding.discovered), one_line(&finding.declared)),
         _ if finding.remedy.is_empty() => finding.message.clone(),
+        // Among several items of one request, which one is meant?
+        (FindingKind::Certificate, _) => format!("{item}: {}", finding.remedy),
         _ => finding.remedy.clone(),
     }
 }
