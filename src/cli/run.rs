@@ -18,12 +18,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 
-use super::error::Failure;
-use super::forge::{self, Keeper};
+use super::forge;
 use super::options::{Format, Options, print_text};
 use super::render::{count, diagnostics};
 use super::session::{self, EstateArgument, Session};
 use super::{Outcome, check, interrupted, reconcile};
+use bowline::controller::opening::{self, Keeper};
+use bowline::controller::settling;
+use bowline::failure::Failure;
 
 /// The shortest secret that is hard to guess, in bytes.
 const SHORTEST_SECRET: usize = 16;
@@ -192,9 +194,9 @@ impl Runner {
             *interval = Some(Duration::from_secs(session.estate.spec.interval_seconds().unsigned_abs()));
         }
         check::refuse_empty(&session.estate)?;
-        let opened = self.keeper.lock().await.open(&self.options, &session.estate, session.at.as_ref())?;
+        let opened = forge::open_with(&mut *self.keeper.lock().await, &self.options, &session.estate, session.at.as_ref())?;
         let base_branch = session.at.as_ref().and_then(|at| at.branch.clone());
-        self.pulse.watch(Watched { repositories: forge::repositories(&session.estate, session.at.as_ref()), base_branch });
+        self.pulse.watch(Watched { repositories: opening::repositories(&session.estate, session.at.as_ref()), base_branch });
         let plan = session.plan();
         let mut problems = problems(&session, &plan);
         if session.estate.spec.suspend {
@@ -203,7 +205,7 @@ impl Runner {
         }
         let guard = Guard::new(&*opened.forge, self.stop.clone());
         let settled = reconcile::settle_on(&self.options, &session, &plan, &[], &guard, opened.hosted).await;
-        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: reconcile::failure(error) })?;
+        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: settling::failure(error) })?;
         Ok(Done { plan, settled, trouble: guard.trouble(), problems: problems.join("; ") })
     }
 
