@@ -85,7 +85,10 @@ mod tests {
     fn a_value_is_set_by_a_merge_patch_of_it_alone() {
         let spec = json!({"class": "server", "attributes": {"memory": "16Gi", "os": {"name": "debian", "version": "12"}}});
         let patch = "kubectl -n shop patch configurationitem web-01 --type merge -p";
-        assert_eq!(&*command(&spec, "spec.attributes.os.version", &Value::from("13")).unwrap(), format!(r#"{patch} '{{"spec":{{"attributes":{{"os":{{"version":"13"}}}}}}}}'"#));
+        assert_eq!(
+            &*command(&spec, "spec.attributes.os.version", &Value::from("13")).unwrap(),
+            format!(r#"{patch} '{{"spec":{{"attributes":{{"os":{{"version":"13"}}}}}}}}'"#)
+        );
         assert_eq!(&*command(&spec, "spec.lifecycle", &Value::from("Retired")).unwrap(), format!(r#"{patch} '{{"spec":{{"lifecycle":"Retired"}}}}'"#));
         assert!(command(&spec, "spec.attributes.memory", &Value::from("16Gi")).is_err());
     }

@@ -103,7 +103,8 @@ mod tests {
     /// One malformed object must be an error on that object, not the end of the watch (known-failures.md).
     #[test]
     fn a_malformed_object_is_an_error_on_that_object_alone() {
-        for wrong in [json!({"class": 7}), json!({"nonsense": true}), json!("text"), json!(null), json!([1, {"a": [null]}]), json!({"class": "no-such-class"})] {
+        for wrong in [json!({"class": 7}), json!({"nonsense": true}), json!("text"), json!(null), json!([1, {"a": [null]}]), json!({"class": "no-such-class"})]
+        {
             let good = object(Kind::ConfigurationItem, "web-01", &json!({"class": "server"}));
             let bad = object(Kind::ConfigurationItem, "web-02", &wrong);
             let estate = assemble("shop", estate(), vec![bad, good], None);

@@ -57,7 +57,7 @@ pub struct Estate {
 }
 
 /// A file of the estate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
     /// Its path below the estate's root, with `/`.
     pub path: Text,

@@ -70,16 +70,18 @@ impl Slot {
 pub struct Agenda {
     slots: BTreeMap<Id, Slot>,
     at_once: usize,
+    known: bool,
 }
 
 impl Agenda {
     /// An empty one, of which so many passes may go on at once.
     pub fn new(at_once: usize) -> Self {
-        Self { slots: BTreeMap::new(), at_once: at_once.max(1) }
+        Self { slots: BTreeMap::new(), at_once: at_once.max(1), known: false }
     }
 
     /// The estates that there are. A new one is due at once; one that is gone is forgotten once its pass is over.
     pub fn sync(&mut self, ids: &BTreeSet<Id>, now: Instant) {
+        self.known = true;
         self.slots.retain(|id, slot| ids.contains(id) || slot.running);
         for id in ids {
             if !self.slots.contains_key(id) {
@@ -121,6 +123,11 @@ impl Agenda {
     /// When something is due next that is not running; none: only when something happens.
     pub fn next(&self, may: impl Fn(&Id) -> bool) -> Option<Instant> {
         self.slots.iter().filter(|(id, slot)| !slot.running && may(id)).map(|(_, slot)| slot.begins()).min()
+    }
+
+    /// Whether it has not been told yet which estates there are.
+    pub fn is_unknown(&self) -> bool {
+        !self.known
     }
 
     /// How many estates there are.

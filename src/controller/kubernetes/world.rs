@@ -39,6 +39,8 @@ pub struct Entry {
     pub requested_at: Option<Text>,
     /// The label that says of which estate it is the mirror.
     pub mirror_of: Option<Text>,
+    /// Of an estate: whether its documents are kept in git, so that it takes in no objects.
+    pub in_git: bool,
 }
 
 impl Entry {
@@ -60,6 +62,7 @@ impl Entry {
             file: SourceFile { path: cluster::path(kind, &namespace, &name), text: cluster::document(kind, &name, &labels, &spec) },
             status: status::canonical(kind, &status),
             requested_at: annotation(REQUESTED_AT),
+            in_git: kind == Kind::Estate && spec.get("git").is_some_and(|git| !git.is_null()),
             mirror_of: labels.get(ESTATE_LABEL).map(|value| Text::from(&**value)),
             namespace,
             name,
@@ -166,6 +169,17 @@ impl World {
     /// The namespaces in which something new has happened since this was asked last.
     pub fn take_touched(&mut self) -> BTreeSet<Text> {
         std::mem::take(&mut self.touched)
+    }
+
+    /// Has a namespace looked at again.
+    pub fn touch(&mut self, namespace: &str) {
+        self.touched.insert(namespace.into());
+    }
+
+    /// The estate that takes in the objects of a namespace: of several the oldest.
+    pub fn taker(&self, namespace: &str) -> Option<Arc<Entry>> {
+        let estates = self.of(Kind::Estate, namespace).into_iter().filter(|estate| !estate.in_git);
+        estates.min_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)))
     }
 
     /// An object.
