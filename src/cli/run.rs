@@ -48,7 +48,7 @@ pub struct Arguments {
     webhook_secret: Option<String>,
 
     #[command(flatten)]
-    cluster: kubernetes::Arguments,
+    cluster: kubernetes::Cluster,
 }
 
 const LONG_HELP: &str = "\

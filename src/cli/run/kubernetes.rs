@@ -18,7 +18,7 @@ use crate::cli::{Outcome, interrupted, session};
 /// What has to do with a cluster.
 #[derive(Args, Clone, Debug)]
 #[allow(clippy::doc_markdown)] // these comments are what --help prints
-pub struct Arguments {
+pub struct Cluster {
     /// Reconcile the Estates of a Kubernetes cluster instead of an estate in a folder or repository
     #[arg(long, conflicts_with_all = ["listen", "webhook_secret"])]
     pub kubernetes: bool,
@@ -41,7 +41,7 @@ pub struct Arguments {
 }
 
 /// Reconciles until it is told to stop.
-pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+pub async fn run(options: &Options, arguments: &Cluster) -> Result<Outcome, Failure> {
     let client = client(arguments).await?;
     let (halt, stop) = watch::channel(false);
     let settings = Settings {
@@ -61,7 +61,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     ended.map(|()| Outcome::Done)
 }
 
-async fn client(arguments: &Arguments) -> Result<Client, Failure> {
+async fn client(arguments: &Cluster) -> Result<Client, Failure> {
     let options = KubeConfigOptions { context: arguments.context.clone(), ..KubeConfigOptions::default() };
     let unusable = |error: &dyn std::fmt::Display| {
         Failure::new(format!("the cluster's API server cannot be found: {error}"))
