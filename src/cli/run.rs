@@ -1,5 +1,7 @@
 //! `bowline run`: reconciles for ever, each interval and at once when a forge's webhook says that something has changed.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
@@ -44,6 +46,9 @@ pub struct Arguments {
     /// The name of the operator's credential (a token) that holds the secret of the webhooks
     #[arg(long, value_name = "NAME", requires = "listen")]
     webhook_secret: Option<String>,
+
+    #[command(flatten)]
+    cluster: kubernetes::Cluster,
 }
 
 const LONG_HELP: &str = "\
@@ -55,6 +60,11 @@ Webhooks: POST /webhooks/github and /webhooks/gitea (Forgejo too) have it pass w
 be signed with the secret. GET /healthz answers 200 while it works, /readyz once a pass has gone well. It speaks plain HTTP: put your reverse proxy with TLS \
 before it. Polling goes on as the net beneath.
 
+In a cluster (--kubernetes) the Estate objects say what is reconciled, and everything else on this page about estates is theirs to say: each takes in the \
+documents of its own namespace, or those that its spec.git names. Credentials are Secrets of that namespace with the label bowline.dev/credential: \"true\" and \
+the annotation bowline.dev/hosts. What is found stands in the objects' status; change requests are ChangeRequest objects, and pull requests too where the \
+Estate names a forge.
+
 SIGTERM and SIGINT: it finishes the step in hand and ends with exit code 0 within ten seconds.
 
 Which estate: an address of a git repository is fetched. A folder in a git repository is read as it is committed there. Where its bowline.yaml has \
@@ -62,6 +72,9 @@ Which estate: an address of a git repository is fetched. A folder in a git repos
 
 /// Reconciles until it is told to stop.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+    if arguments.cluster.kubernetes {
+        return kubernetes::run(options, &arguments.cluster).await;
+    }
     let manners = Manners::default();
     let pulse = Arc::new(Pulse::new(manners.interval));
     let (halt, stop) = watch::channel(false);

@@ -7,6 +7,7 @@
 //! reading    an estate that is kept in git
 //! opening    the forge that an estate declares
 //! settling   the forge brought to what a plan wants, with the dashboard
+//! kubernetes the controller: the same over objects of a cluster
 //! guard      a forge that stops between two steps, and remembers what went wrong
 //! signature  pure: whether a delivery is the forge's own, in constant time
 //! seen       which deliveries have been taken already, within bounds
@@ -21,6 +22,7 @@
 mod endless;
 mod event;
 mod guard;
+pub mod kubernetes;
 pub mod listen;
 pub mod opening;
 mod pulse;
