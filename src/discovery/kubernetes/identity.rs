@@ -129,7 +129,9 @@ impl Means {
         // Reading the files that it names is all that this does, and it does not wait.
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let loaded = futures_util::FutureExt::now_or_never(Config::from_custom_kubeconfig(kubeconfig, &options));
-        let mut config = loaded.and_then(Result::ok).ok_or_else(|| format!("the context `{context}` of `{declared}` cannot be used: its cluster, its user or a file that they name cannot be read"))?;
+        let mut config = loaded
+            .and_then(Result::ok)
+            .ok_or_else(|| format!("the context `{context}` of `{declared}` cannot be used: its cluster, its user or a file that they name cannot be read"))?;
         if let Some(exec) = &mut config.auth_info.exec {
             exec.interactive_mode = Some(kube::config::ExecInteractiveMode::Never);
         }
@@ -210,7 +212,8 @@ fn log_in(config: &mut Config, name: &str, login: &Login) -> Result<(), String> 
     let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     match login {
         Login::Token { token, .. } => {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| format!("the credential `{name}` cannot be sent: it is no token"))?;
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| format!("the credential `{name}` cannot be sent: it is no token"))?;
             value.set_sensitive(true);
             config.headers.push((AUTHORIZATION, value));
             Ok(())

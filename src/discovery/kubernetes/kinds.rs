@@ -98,7 +98,12 @@ pub fn name(path: &str) -> Text {
         return name.into();
     }
     let digest: String = Sha256::digest(path).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let kept: String = name.chars().scan(0, |length, letter| Some((*length, letter)).inspect(|_| *length += letter.len_utf8())).take_while(|(at, _)| *at < NAME - 20).map(|(_, letter)| letter).collect();
+    let kept: String = name
+        .chars()
+        .scan(0, |length, letter| Some((*length, letter)).inspect(|_| *length += letter.len_utf8()))
+        .take_while(|(at, _)| *at < NAME - 20)
+        .map(|(_, letter)| letter)
+        .collect();
     format!("{kept}-{digest}").into()
 }
 

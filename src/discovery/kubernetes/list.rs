@@ -124,9 +124,6 @@ mod tests {
         let wanted = Wanted { kind: &kind, namespace: Some("shop"), selector: None, accept: client::DOCUMENTS };
         assert_eq!(address("/apis/apps/v1", wanted, 500, ""), "/apis/apps/v1/namespaces/shop/deployments?limit=500");
         let wanted = Wanted { namespace: None, selector: Some("type=kubernetes.io/tls"), ..wanted };
-        assert_eq!(
-            address("/api/v1", wanted, 20, "a&b=="),
-            "/api/v1/deployments?limit=20&fieldSelector=type%3Dkubernetes.io%2Ftls&continue=a%26b%3D%3D"
-        );
+        assert_eq!(address("/api/v1", wanted, 20, "a&b=="), "/api/v1/deployments?limit=20&fieldSelector=type%3Dkubernetes.io%2Ftls&continue=a%26b%3D%3D");
     }
 }

@@ -71,12 +71,10 @@ fn claim_of(object: &Object) -> Option<Text> {
 pub fn cluster(name: &str, uid: &str, version: Option<&str>, server: &str, nodes: Option<usize>) -> Found {
     let version = version.map(|version| version.strip_prefix('v').unwrap_or(version));
     let nodes = nodes.and_then(|nodes| u64::try_from(nodes).ok());
-    let attributes = [
-        ("version", version.map_or(Value::Null, Value::from)),
-        ("server", Value::from(server)),
-        ("nodes", nodes.map_or(Value::Null, Value::from)),
-    ];
-    let identifiers: Table<Text> = [("kubernetes/cluster-uid", uid), ("kubernetes/path", name)].into_iter().map(|(name, value)| (intern(name), Text::from(value))).collect();
+    let attributes =
+        [("version", version.map_or(Value::Null, Value::from)), ("server", Value::from(server)), ("nodes", nodes.map_or(Value::Null, Value::from))];
+    let identifiers: Table<Text> =
+        [("kubernetes/cluster-uid", uid), ("kubernetes/path", name)].into_iter().map(|(name, value)| (intern(name), Text::from(value))).collect();
     let observation = crate::discovery::Observation {
         key: uid.into(),
         class: intern("kubernetes-cluster"),

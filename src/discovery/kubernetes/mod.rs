@@ -27,6 +27,9 @@ mod object;
 mod quantity;
 mod workload;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -31,12 +31,8 @@ pub(super) fn service(object: &Object) -> Found {
 fn port(port: &Json) -> Value {
     let number = port.get("port").cloned().unwrap_or_default();
     let protocol = text(port, &["protocol"]).unwrap_or("TCP");
-    let fields = [
-        ("name", port.get("name").cloned()),
-        ("port", Some(number)),
-        ("protocol", Some(protocol.into())),
-        ("targetPort", port.get("targetPort").cloned()),
-    ];
+    let fields =
+        [("name", port.get("name").cloned()), ("port", Some(number)), ("protocol", Some(protocol.into())), ("targetPort", port.get("targetPort").cloned())];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((intern(name), Value::from(value?)))).filter(|(_, value)| !value.is_absent());
     Value::Map(fields.collect::<Table<Value>>())
 }
@@ -60,7 +56,8 @@ pub(super) fn ingress(object: &Object) -> Found {
         ("tlsHosts", set(tls.clone().flat_map(|tls| list(tls, &["hosts"])).filter_map(Json::as_str))),
         ("addresses", set(balancer(object))),
     ];
-    let certificates = tls.filter_map(|tls| text(tls, &["secretName"])).filter(|name| !name.is_empty()).map(|name| Link::Uses(object.beside("Secret", None, name)));
+    let certificates =
+        tls.filter_map(|tls| text(tls, &["secretName"])).filter(|name| !name.is_empty()).map(|name| Link::Uses(object.beside("Secret", None, name)));
     let links = services.map(|name| Link::To("DependsOn", object.beside("Service", None, name))).chain(certificates).collect();
     Found { observation: object.observation("kubernetes-ingress", attributes), links }
 }

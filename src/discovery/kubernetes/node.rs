@@ -39,7 +39,11 @@ pub(super) fn node(object: &Object) -> Found {
 }
 
 fn addresses<'a>(object: &Object<'a>, kinds: &'a [&str]) -> impl Iterator<Item = &'a str> {
-    object.list(&["status", "addresses"]).iter().filter(|one| text(one, &["type"]).is_some_and(|kind| kinds.contains(&kind))).filter_map(|one| text(one, &["address"]))
+    object
+        .list(&["status", "addresses"])
+        .iter()
+        .filter(|one| text(one, &["type"]).is_some_and(|kind| kinds.contains(&kind)))
+        .filter_map(|one| text(one, &["address"]))
 }
 
 /// `Debian GNU/Linux 12 (bookworm)`: the version begins with the first word that begins with a digit.
@@ -47,7 +51,8 @@ fn os(image: Option<&str>, kernel: Option<&str>) -> Value {
     let words: Vec<&str> = image.unwrap_or_default().split_whitespace().collect();
     let at = words.iter().position(|word| word.starts_with(|letter: char| letter.is_ascii_digit())).unwrap_or(words.len());
     let (name, rest) = words.split_at(at);
-    let fields = [("name", name.join(" ")), ("version", rest.first().map(ToString::to_string).unwrap_or_default()), ("kernel", kernel.unwrap_or_default().to_owned())];
+    let fields =
+        [("name", name.join(" ")), ("version", rest.first().map(ToString::to_string).unwrap_or_default()), ("kernel", kernel.unwrap_or_default().to_owned())];
     Value::Map(fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (intern(name), Value::from(value))).collect())
 }
 
