@@ -181,7 +181,7 @@ async fn each_kind_of_object_becomes_an_item_with_its_relations() {
     assert_eq!(code, 200, "{said}");
 
     let answer = ask(&kube, "admin", spec(&[], &[])).await;
-    assert!(answer.complete && answer.error.is_none(), "{:?}", answer.error);
+    assert!(answer.complete, "{:?}", answer.error);
     assert_eq!(&*answer.evidence, format!("Kubernetes cluster prod, {}", kube.url()));
 
     let cluster = named(&answer, "prod");
@@ -394,7 +394,7 @@ async fn secrets_are_listed_as_metadata_and_only_those_with_certificates_are_rea
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_without_a_certificate_is_no_item_and_a_broken_one_is_named() {
+async fn a_secret_without_a_certificate_is_no_item_and_a_broken_one_is_named_and_hides_nothing_else() {
     let Some(kube) = Kube::start() else { return };
     let ns = kube.namespace();
     for (name, certificate) in [("empty", ""), ("broken", "canary")] {
@@ -402,7 +402,7 @@ async fn a_secret_without_a_certificate_is_no_item_and_a_broken_one_is_named() {
         apply(&kube, &ns, &secret.to_string());
     }
     let answer = ask(&kube, "admin", spec(&[&ns], &[Resource::TlsSecret])).await;
-    assert!(answer.items.is_empty() && !answer.complete);
+    assert_eq!((names(&answer), answer.complete), (vec![&*format!("prod.secret.{ns}.broken")], true));
     assert!(error(&answer).starts_with(&format!("Secret {ns}/broken: ")) && !error(&answer).contains("canary"), "{}", error(&answer));
 }
 
@@ -469,7 +469,8 @@ fn what_is_discovered_is_shown_imported_and_then_in_sync() {
     place.write("items.yaml", "");
     let discovered = run(&kube, &place, "admin", &["discover"]).ends_with(0);
     assert!(discovered.stdout.contains("prod.service") || discovered.stdout.contains("k8s"), "{}", discovered.stdout);
-    run(&kube, &place, "admin", &["import", "--write", "imported"]).ends_with(0);
+    let imported = run(&kube, &place, "admin", &["import"]).ends_with(0);
+    place.write("items.yaml", &imported.stdout);
     let plan = run(&kube, &place, "admin", &["plan", "--output", "json"]).ends_with(0).json();
     assert_eq!(plan["summary"]["findings"], json!({}), "{}", plan["findings"]);
     assert_eq!(plan["summary"]["discovered"], plan["summary"]["declared"]);
