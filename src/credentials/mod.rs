@@ -180,6 +180,14 @@ impl Credentials {
         Self { entries: entries.into_iter().collect(), warnings: Vec::new() }
     }
 
+    /// These and others. Of two with one name the latter is kept.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.entries.extend(others.entries);
+        self.warnings.extend(others.warnings);
+        self
+    }
+
     /// The credential of this name for this host (`host` or `host:port`), if it is bound to it.
     pub fn for_host(&self, name: &str, host: &str) -> Result<&Credential, CredentialError> {
         let credential = match self.entries.get(name) {

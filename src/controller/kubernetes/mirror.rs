@@ -101,6 +101,7 @@ impl Mirror<'_> {
         if shortened && status.message.is_none() {
             status.message = Some("Its lists are shortened here; the record under changes/ of its branch has all.".into());
         }
+        status.services = services(&spec);
         let status = serde_json::to_value(status).ok()?;
         match entry {
             Some(entry) if declared(entry).as_ref() == Some(&spec) => differs(entry, &status).then(|| Step::Status { entry: entry.clone(), status }),
@@ -116,7 +117,8 @@ impl Mirror<'_> {
         let told = said.and_then(|said| Some((said.standings.get(&entry.name)?, said.urls.get(&entry.name))));
         match told {
             Some((standing, url)) => {
-                let status = serde_json::to_value(self.status(Some(standing), url, None)).ok()?;
+                let status = ChangeRequestStatus { services: declared(entry).as_ref().and_then(services), ..self.status(Some(standing), url, None) };
+                let status = serde_json::to_value(status).ok()?;
                 differs(entry, &status).then(|| Step::Status { entry: entry.clone(), status })
             }
             None => (!in_doubt).then(|| Step::Delete { entry: entry.clone() }),
@@ -132,7 +134,7 @@ impl Mirror<'_> {
             None => (Phase::New, Some("It could not be proposed yet; the estate's status says why.".to_owned())),
             Some(standing) => self.phase(standing, change),
         };
-        ChangeRequestStatus { phase, url: url.map(|url| Text::from(&**url)), message: message.map(|message| cut(&message).into()) }
+        ChangeRequestStatus { phase, services: None, url: url.map(|url| Text::from(&**url)), message: message.map(|message| cut(&message).into()) }
     }
 
     fn phase(&self, standing: &Standing, change: Option<&Change>) -> (Phase, Option<String>) {
@@ -185,6 +187,12 @@ fn declared(entry: &Entry) -> Option<ChangeRequestSpec> {
     serde_yaml::from_str::<Document<ChangeRequestSpec>>(&entry.file.text).ok().map(|document| document.spec)
 }
 
+/// The services that a change can hurt, in a line.
+fn services(spec: &ChangeRequestSpec) -> Option<Text> {
+    let names: Vec<&str> = spec.services.iter().map(|service| &*service.name).collect();
+    (!names.is_empty()).then(|| cut(&names.join(", ")).into())
+}
+
 fn differs(entry: &Entry, status: &Value) -> bool {
     serde_json::from_value::<ChangeRequestStatus>(status.clone()).ok() != Some(standing(&entry.status)) || entry.status.is_empty()
 }
@@ -206,4 +214,115 @@ fn shorten(spec: &mut ChangeRequestSpec) -> bool {
         }
     }
     long || cut
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::DynamicObject;
+
+    use super::*;
+    use crate::api::Kind;
+    use crate::estate::{SourceFile, cluster};
+    use crate::plan::plan_and_found;
+
+    const AT: &str = "2026-11-25T08:00:00Z";
+
+    fn entry(kind: Kind, name: &str, label: Option<&str>, spec: &Value, status: &Value) -> Arc<Entry> {
+        let labels: BTreeMap<&str, &str> = label.into_iter().map(|label| (ESTATE_LABEL, label)).collect();
+        let object = json!({"apiVersion": API_VERSION, "kind": kind, "spec": spec, "status": status,
+            "metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}"), "resourceVersion": "1", "generation": 1, "labels": labels}});
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        Arc::new(Entry::of(kind, object).unwrap())
+    }
+
+    /// A plan with one change for each of so many items.
+    fn plan(items: usize) -> Plan {
+        let object = |kind: Kind, name: &str, spec: &Value| SourceFile {
+            path: cluster::path(kind, "shop", name),
+            text: cluster::document(kind, name, &BTreeMap::new(), spec),
+        };
+        let spec = json!({"class": "server", "owner": "team", "lifecycle": "Operational", "onDrift": {"default": "Enforce"}});
+        let source = object(Kind::DiscoverySource, "inventory", &json!({"file": {"path": "a.json"}, "scope": {"classes": ["server"]}}));
+        let items = (0..items).map(|number| object(Kind::ConfigurationItem, &format!("web-{number}"), &spec));
+        let own = object(Kind::Estate, "shop", &json!({"safety": {"massAbsence": "100%"}}));
+        let estate = cluster::assemble("shop", own, items.chain([source]).collect(), None);
+        let answer = crate::discovery::Answer { source: "inventory".into(), complete: true, ..Default::default() };
+        let discovered = crate::discovery::Discovered { answers: vec![answer], ..Default::default() };
+        plan_and_found(&estate, &discovered, AT.parse().unwrap()).0
+    }
+
+    fn steps(standing: &[Arc<Entry>], plan: &Plan, said: Option<Said<'_>>, in_doubt: bool) -> (Vec<Step>, Vec<String>) {
+        let estate = entry(Kind::Estate, "shop", None, &json!({}), &Value::Null);
+        Mirror { estate: &estate, standing, now: AT.parse().unwrap() }.steps(plan, said, in_doubt)
+    }
+
+    /// The object that a step makes.
+    fn made(step: &Step) -> Arc<Entry> {
+        let Step::Apply { key, fields, status } = step else { panic!("{step:?}") };
+        entry(Kind::ChangeRequest, key, Some("shop"), &fields["spec"], status)
+    }
+
+    #[test]
+    fn what_is_proposed_is_shown_once() {
+        let plan = plan(2);
+        let (first, problems) = steps(&[], &plan, None, false);
+        assert!(problems.is_empty() && first.len() == 1, "{first:?}");
+        let standing = made(&first[0]);
+        assert_eq!(steps(&[standing], &plan, None, false), (Vec::new(), Vec::new()), "a second pass has nothing to do");
+    }
+
+    #[test]
+    fn what_is_no_longer_proposed_goes_unless_too_little_is_known() {
+        let standing = made(&steps(&[], &plan(2), None, false).0[0]);
+        let gone = steps(std::slice::from_ref(&standing), &plan(0), None, false).0;
+        assert_eq!(gone, [Step::Delete { entry: standing.clone() }]);
+        assert!(steps(&[standing], &plan(0), None, true).0.is_empty());
+    }
+
+    #[test]
+    fn what_the_forge_says_stands_in_the_status() {
+        let plan = plan(2);
+        let key = plan.changes[0].key.clone();
+        let urls = BTreeMap::from([(key.clone(), "https://git.example.com/ops/estate/pulls/1".to_owned())]);
+        let phase = |standing: Option<Standing>| {
+            let standings: BTreeMap<Text, Standing> = standing.map(|standing| (key.clone(), standing)).into_iter().collect();
+            let (steps, _) = steps(&[], &plan, Some(Said { standings: &standings, urls: &urls }), false);
+            let Step::Apply { status, .. } = &steps[0] else { panic!("{steps:?}") };
+            assert_eq!(status["url"], "https://git.example.com/ops/estate/pulls/1");
+            status["phase"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(phase(None), "New");
+        assert_eq!(phase(Some(Standing::Proposed)), "Proposed");
+        assert_eq!(phase(Some(Standing::Waiting { reason: "maxOpen is reached".into() })), "New");
+        assert_eq!(phase(Some(Standing::Rejected { until: Timestamp::MAX, who: None, reason: None })), "Rejected");
+        assert_eq!(phase(Some(Standing::Approved)), "Approved");
+        assert_eq!(phase(Some(Standing::Closed)), "Cancelled");
+    }
+
+    #[test]
+    fn what_somebody_else_has_made_is_left_alone() {
+        let plan = plan(2);
+        let theirs = [None, Some("other")].map(|label| entry(Kind::ChangeRequest, &plan.changes[0].key, label, &json!({"title": "Mine"}), &Value::Null));
+        for entry in theirs {
+            let (steps, problems) = steps(&[entry], &plan, None, false);
+            assert!(steps.is_empty() && problems.len() == 1, "{steps:?}");
+        }
+    }
+
+    /// Reports as custom resources: oversize (trivy-operator#757, #441).
+    #[test]
+    fn a_large_change_is_shortened_and_says_so() {
+        let (steps, _) = steps(&[], &plan(3000), None, false);
+        let Step::Apply { fields, status, .. } = &steps[0] else { panic!("{steps:?}") };
+        assert!(fields.to_string().len() < 200_000, "{}", fields.to_string().len());
+        assert_eq!(fields["spec"]["items"].as_array().unwrap().len(), MOST);
+        assert!(status["message"].as_str().unwrap().contains("shortened"));
+    }
+
+    #[test]
+    fn a_long_name_becomes_a_label() {
+        assert_eq!(label_of("shop"), "shop");
+        let (one, other) = (label_of(&format!("{}a", "x".repeat(100))), label_of(&format!("{}b", "x".repeat(100))));
+        assert!(one.len() <= 63 && one != other);
+    }
 }

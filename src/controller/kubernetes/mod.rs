@@ -162,6 +162,7 @@ fn look(agenda: &mut Agenda, shared: &Shared, watched: &Watched) {
     };
     let now = Instant::now();
     shared.settings.gate.wanted(&ids);
+    shared.keep_only(&ids);
     agenda.sync(&ids, now);
     for namespace in touched {
         agenda.touch(&namespace, now);

@@ -1,6 +1,6 @@
 //! One pass over one estate: read it, ask its sources, plan, bring the forge to it, tell what was found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,9 @@ impl Shared {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default().clone()
     }
 
-    fn forget(&self, id: &Id) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    /// Forgets what is kept of estates that are gone.
+    pub fn keep_only(&self, ids: &BTreeSet<Id>) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| ids.contains(id));
     }
 }
 
@@ -109,7 +110,6 @@ async fn nobodys(shared: &Shared, namespace: &Text) -> Ended {
 
 async fn of_estate(shared: &Arc<Shared>, id: &Id) -> (Ended, Option<Duration>) {
     let Some(scene) = Scene::take(&shared.watched.world(), id) else {
-        shared.forget(id);
         return (Ended::Well, None);
     };
     let kept = shared.kept(id);
@@ -127,7 +127,7 @@ async fn of_estate(shared: &Arc<Shared>, id: &Id) -> (Ended, Option<Duration>) {
         kept.keeper.forget();
         kept.versions.clone_from(&read.versions);
     }
-    let made = Making { shared, id, own: &own, credentials: &read.credentials, redactor: read.credentials.redactor() };
+    let mut made = Making { shared, id, own: &own, credentials: read.credentials.clone(), redactor: read.credentials.redactor() };
     let scene = Arc::new(scene);
     let ended = match made.pass(&scene, &mut kept.keeper).await {
         Ok(found) => telling.found(found).await,
@@ -145,17 +145,18 @@ struct Making<'a> {
     shared: &'a Shared,
     id: &'a Id,
     own: &'a Estate,
-    credentials: &'a Credentials,
+    credentials: Credentials,
     redactor: Redactor,
 }
 
 impl Making<'_> {
-    async fn pass(&self, scene: &Arc<Scene>, keeper: &mut Keeper) -> Result<Found, Unread> {
+    async fn pass(&mut self, scene: &Arc<Scene>, keeper: &mut Keeper) -> Result<Found, Unread> {
         let Read { loaded, revision } = self.read(scene).await?;
         let unexpected = |failure| (reason::ESTATE_UNREADABLE, failure);
         let estate = Arc::new(loaded.estate);
         let now = rounded(Timestamp::now(), estate.spec.interval_seconds());
-        let reach = Reach::new(loaded.root, Arc::new(self.shared.settings.access.clone()));
+        let _of_sources = self.lend(&estate).await;
+        let reach = Reach::new(loaded.root, Arc::new(self.shared.settings.access.clone())).with_credentials(Arc::new(self.credentials.clone()));
         let (asked, mut answers) = discovery::build(&estate, &reach, now);
         answers.extend(discovery::ask_all(asked, &Limits::default(), now, &Silent, self.shared.stop.clone()).await);
         answers.sort_by(|a, b| a.source.cmp(&b.source));
@@ -191,6 +192,15 @@ impl Making<'_> {
         Ok(Found { estate, plan, found, revision, outcome, urls, trouble, ending, forge })
     }
 
+    /// Reads what the sources name besides; whatever it is lasts as long as the result.
+    async fn lend(&mut self, estate: &Estate) -> secrets::Read {
+        let names = secrets::named_by_sources(estate).into_iter().filter(|name| !secrets::named(&self.own.spec).contains(name));
+        let read = secrets::read(&self.shared.settings.client, &self.id.namespace, names.collect()).await;
+        self.credentials = std::mem::take(&mut self.credentials).and(read.credentials.clone());
+        self.redactor = self.credentials.redactor();
+        read
+    }
+
     async fn read(&self, scene: &Arc<Scene>) -> Result<Read, Unread> {
         let (scene, own, credentials) = (scene.clone(), self.own.clone(), self.credentials.clone());
         let settings = self.shared.settings.clone();
@@ -209,7 +219,7 @@ impl Making<'_> {
         if estate.spec.suspend || !has_forge(estate) || *self.shared.stop.borrow() {
             return Ok(None);
         }
-        keeper.open(estate, at, self.credentials, &self.shared.settings.access).map(Some)
+        keeper.open(estate, at, &self.credentials, &self.shared.settings.access).map(Some)
     }
 
     /// How the pass ends, as far as the plan tells: the worst first.

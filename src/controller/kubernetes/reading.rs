@@ -9,7 +9,7 @@ use super::world::{Entry, World};
 use crate::api::estate::{Git, RemoteForge};
 use crate::api::status::reason;
 use crate::api::{EstateSpec, Kind, Text};
-use crate::controller::reading::{Loaded, Means, read_git};
+use crate::controller::reading::{Bootstrap, Loaded, Means, read_git};
 use crate::credentials::Credentials;
 use crate::estate::{Estate, SourceFile, cluster, load};
 use crate::failure::Failure;
@@ -66,7 +66,9 @@ pub fn read(scene: &Scene, own: &Estate, folder: PathBuf, credentials: &Credenti
         move |failure| (if unusable { reason::CREDENTIAL_UNUSABLE } else { reason::ESTATE_UNREADABLE }, failure)
     };
     if let Some(git) = &own.spec.git {
-        let mut loaded = read_git(git.clone(), None, means).map_err(unread(git.credentials.as_ref()))?;
+        // Who writes an Estate is not the operator: a path on this machine is judged as any other that it declares.
+        let bootstrap = Bootstrap { folder, file: scene.own.file.clone() };
+        let mut loaded = read_git(git.clone(), Some(bootstrap), means).map_err(unread(git.credentials.as_ref()))?;
         // Where the estate is kept the object says, and so it says everything else of itself.
         loaded.estate = Estate { name: own.name.clone(), spec: own.spec.clone(), ..loaded.estate };
         let revision = loaded.estate.revision.clone().unwrap_or_default().into();
@@ -79,7 +81,8 @@ pub fn read(scene: &Scene, own: &Estate, folder: PathBuf, credentials: &Credenti
     let base = match repository(&own.spec) {
         Some(git) => {
             let name = git.credentials.clone();
-            Some(read_git(git, None, means).map_err(unread(name.as_ref()))?)
+            let bootstrap = Bootstrap { folder: folder.clone(), file: scene.own.file.clone() };
+            Some(read_git(git, Some(bootstrap), means).map_err(unread(name.as_ref()))?)
         }
         None => None,
     };

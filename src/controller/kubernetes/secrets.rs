@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::access::HostPattern;
 use crate::api::{EstateSpec, Text};
 use crate::credentials::{Credential, CredentialError, Credentials, Login, Secret};
+use crate::estate::Estate;
 
 /// The label that makes a Secret a credential.
 const LABEL: &str = "bowline.dev/credential";
@@ -46,6 +47,12 @@ pub struct Read {
 pub fn named(spec: &EstateSpec) -> BTreeSet<Text> {
     let forge = spec.forge.iter().flat_map(|forge| [&forge.github, &forge.gitea]).flatten().filter_map(|forge| forge.credentials.clone());
     spec.git.iter().filter_map(|git| git.credentials.clone()).chain(forge).collect()
+}
+
+/// The names of the credentials that its sources name.
+pub fn named_by_sources(estate: &Estate) -> BTreeSet<Text> {
+    let sources = estate.sources.iter().filter(|source| !source.spec.suspend);
+    sources.filter_map(|source| source.spec.kubernetes.as_ref()?.credentials.clone()).collect()
 }
 
 /// Reads the Secrets of these names. What is wrong with one is told where it is used, and in [`Credentials::problems`].

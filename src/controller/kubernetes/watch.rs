@@ -13,6 +13,7 @@ use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, Config, Error, Event};
 use kube::{Client, ResourceExt};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::kinds::objects;
 use super::world::{Entry, World};
@@ -98,20 +99,23 @@ pub async fn watch(client: &Client, namespaces: &[Text], watched: &Arc<Watched>)
     for watch in &all {
         watched.watches().entry(watch.clone()).or_default();
     }
-    let following = all.into_iter().map(|watch| follow(client, watch, watched));
-    futures_util::future::join_all(following).await;
+    let mut following = JoinSet::new();
+    for watch in all {
+        following.spawn(follow(client.clone(), watch, watched.clone()));
+    }
+    while following.join_next().await.is_some() {}
 }
 
-async fn follow(client: &Client, watch: (Kind, Option<Text>), watched: &Arc<Watched>) {
+async fn follow(client: Client, watch: (Kind, Option<Text>), watched: Arc<Watched>) {
     let (kind, scope) = &watch;
-    let objects = objects(client, *kind, scope.as_deref());
+    let objects = objects(&client, *kind, scope.as_deref());
     let backoff = ResetTimerBackoff::new(Pauses(FIRST_PAUSE), GOES_WELL);
     let mut events = pin!(watcher::watcher(objects, Config::default().page_size(PAGE)).backoff(backoff));
     let mut listing: Vec<Entry> = Vec::new();
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                let whole = heard(&watch, event, &mut listing, watched);
+                let whole = heard(&watch, event, &mut listing, &watched);
                 watched.note(&watch, |watching| {
                     watching.listed |= whole;
                     if let Some(trouble) = watching.trouble.take_if(|_| whole) {
