@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bowline::access::Access;
 use bowline::api::Kind;
 use bowline::api::estate::{Forge as Declared, Git, RemoteForge};
+use bowline::controller::metrics::Metrics;
 use bowline::credentials::Credentials;
 use bowline::estate::{Estate, Unreadable};
 use bowline::forge::hosted::gitea::Gitea;
@@ -47,9 +48,15 @@ enum Over {
 #[derive(Default)]
 pub struct Keeper {
     kept: Option<(Made, Arc<dyn Host>)>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Keeper {
+    /// One whose requests are counted.
+    pub fn counted(metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..Self::default() }
+    }
+
     /// Has the next pass begin anew, for example because the credential may have been replaced.
     pub fn forget(&mut self) {
         self.kept = None;
@@ -62,7 +69,7 @@ impl Keeper {
         match declared(estate.spec.forge.as_ref())? {
             None => Ok(Opened { forge: Arc::new(local(estate, at)?), hosted: false }),
             Some((kind, remote)) => {
-                let host = self.host(options, kind, remote, at)?;
+                let host = self.host(options, &estate.name, kind, remote, at)?;
                 let prefix = if at.path.is_empty() { String::new() } else { format!("{}/", at.path) };
                 let base_branch = at.git.as_ref().and_then(|git| git.branch.as_ref()).map(ToString::to_string).or_else(|| at.branch.clone());
                 let settings = Settings { changes: estate.spec.changes.clone(), prefix, base_branch };
@@ -71,7 +78,7 @@ impl Keeper {
         }
     }
 
-    fn host(&mut self, options: &Options, kind: Over, remote: &RemoteForge, at: &Commit) -> Result<Arc<dyn Host>, Failure> {
+    fn host(&mut self, options: &Options, estate: &str, kind: Over, remote: &RemoteForge, at: &Commit) -> Result<Arc<dyn Host>, Failure> {
         let made = Made { kind, remote: remote.clone(), at: at.clone() };
         if let Some((kept, host)) = &self.kept
             && *kept == made
@@ -81,6 +88,9 @@ impl Keeper {
         let credentials = session::credentials(options)?;
         let access = session::access(options)?;
         let host = host(&made, &credentials, &access)?;
+        if let Some(metrics) = &self.metrics {
+            host.heard_by(metrics.forge(estate));
+        }
         self.kept = Some((made, host.clone()));
         Ok(host)
     }

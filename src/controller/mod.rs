@@ -5,6 +5,11 @@
 //! pulse      what the loop and the listener tell each other: a pass is wanted, the loop lives, what matters
 //! endless    the loop: one pass after the other, none of which can end it
 //! guard      a forge that stops between two steps, and remembers what went wrong
+//! lease      several replicas share estates through Leases of a cluster
+//! metrics    what Prometheus scrapes
+//! probes     the routes for it, and whether the loop lives and is ready
+//! spans      the names of what traces show
+//! traces     the way of traces to a collector
 //! signature  pure: whether a delivery is the forge's own, in constant time
 //! seen       which deliveries have been taken already, within bounds
 //! event      pure: whether what a delivery tells can change anything
@@ -17,16 +22,21 @@
 
 mod endless;
 mod event;
-mod guard;
+pub mod guard;
+pub mod lease;
 pub mod listen;
+pub mod metrics;
+pub mod probes;
 mod pulse;
 pub mod schedule;
 mod seen;
 mod signature;
+pub mod spans;
+pub mod traces;
 pub mod webhook;
 
 pub use endless::{Manners, for_ever};
-pub use guard::{Guard, Trouble};
+pub use guard::{Fence, Guard, NotHeld, Trouble};
 pub use pulse::{Pulse, Watched};
 pub use schedule::{Ended, Passed, Schedule};
 pub use signature::Key;
