@@ -7,6 +7,7 @@ pub mod authority;
 pub mod emulate;
 pub mod git;
 pub mod gitea;
+pub mod kube;
 pub mod nginx;
 pub mod player;
 pub mod proxy;
