@@ -8,10 +8,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bowline::api::{DiscoverySourceSpec, Text};
-use bowline::discovery::reach::Reach;
 use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Answer, Discovered};
 use bowline::estate::git::{self, GitError};
@@ -218,7 +216,7 @@ impl AtBase {
             let (_scratch, root) = self.commit.check_out()?;
             let asked = Estate { sources: anew, policies: self.estate.policies.clone(), ..Estate::default() };
             let progress = Progress::start();
-            let (sources, refused) = discovery::build(&asked, &Reach::new(root, Arc::new(session::access(options)?)), head.now);
+            let (sources, refused) = discovery::build(&asked, &session::reach(options, root)?, head.now);
             let (_running, stop) = tokio::sync::watch::channel(false);
             shared.extend(refused);
             shared.extend(discovery::ask_all(sources, &Limits::default(), head.now, &progress, stop).await);

@@ -150,10 +150,9 @@ impl Session {
             estate.sources.retain(|source| only.contains(&source.name));
         }
         let now = now(options, &estate);
-        let access = access(options)?;
         let store_key = store_key(&estate, &argument.estate, &root, at.as_ref());
         let progress = Progress::start();
-        let (asked, mut answers) = discovery::build(&estate, &Reach::new(root, Arc::new(access)), now);
+        let (asked, mut answers) = discovery::build(&estate, &reach(options, root)?, now);
         answers.extend(discovery::ask_all(asked, &Limits::default(), now, &progress, stop).await);
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         progress.clear();
@@ -237,6 +236,11 @@ pub fn access(options: &Options) -> Result<Access, Failure> {
         allow_net.push(rule.parse().map_err(|error| Failure::new(format!("--allow-net {rule}: {error}")))?);
     }
     Ok(Access { allow_read: options.allow_read.clone(), allow_net, ..Access::default() })
+}
+
+/// What the sources of an estate at `root` may reach.
+pub fn reach(options: &Options, root: PathBuf) -> Result<Reach, Failure> {
+    Ok(Reach::new(root, Arc::new(access(options)?)).with_credentials(Arc::new(credentials(options)?)))
 }
 
 /// The operator's credentials; none where no file is given.
