@@ -45,6 +45,8 @@ fn plain(value: &Value) -> Value {
             Value::Object(kept.filter(|(name, value)| name != "labels" || value != &json!({})).collect())
         }
         Value::Array(values) => values.iter().map(plain).collect(),
+        // kustomize writes 0.0 as 0.
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
         other => other.clone(),
     }
 }
@@ -158,7 +160,7 @@ fn webhooks_open_one_port_and_no_more() {
 fn without_the_policies_a_board_may_patch_nothing() {
     let Some(made) = template(&["admissionPolicies.enabled=false"]) else { return };
     assert!(!made.iter().any(|one| one["kind"] == "ValidatingAdmissionPolicy"));
-    assert!(!find(&made, "ClusterRole", "change-board")["rules"].to_string().contains("patch"));
+    assert!(!find(&made, "ClusterRole", "change-board")["rules"].to_string().contains("\"patch\""));
 }
 
 #[test]
