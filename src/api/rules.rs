@@ -72,7 +72,7 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::PatchWindow, "spec.leadTime", PERIOD),
     (Kind::PatchWindow, "spec.recurrence", PATH),
     (Kind::DiscoverySource, "spec.file.path", PATH),
-    (Kind::DiscoverySource, "spec.tls.files[]", PATH),
+    (Kind::DiscoverySource, "spec.tls.files[]", 1024),
     (Kind::DiscoverySource, "spec.tls.authorities", PATH),
     (Kind::DiscoverySource, "spec.tls.endpoints[]", NAME),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
@@ -145,11 +145,26 @@ pub(super) fn apply(kind: Kind, schema: &mut JSONSchemaProps) -> Vec<&'static st
     for rule in rules().iter().filter(|rule| rule.kind == kind) {
         at(rule.at, &mut |part| part.x_kubernetes_validations.get_or_insert_default().push(rule.in_kubernetes()));
     }
+    known_formats(schema);
     // Kubernetes' own tools, and other clients, change one condition of several by its type.
     if let Some(conditions) = part(schema, "status.conditions") {
         map_list(conditions, &["type"]);
     }
     lost
+}
+
+/// Whole numbers in the formats that Kubernetes knows; it warns of others. What they may be stands in their bounds.
+fn known_formats(schema: &mut JSONSchemaProps) {
+    if schema.format.as_deref().is_some_and(|format| matches!(format, "uint" | "uint8" | "uint16" | "uint32" | "uint64")) {
+        schema.format = Some("int64".to_owned());
+    }
+    schema.properties.iter_mut().flat_map(|fields| fields.values_mut()).for_each(known_formats);
+    if let Some(JSONSchemaPropsOrArray::Schema(each)) = &mut schema.items {
+        known_formats(each);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(each)) = &mut schema.additional_properties {
+        known_formats(each);
+    }
 }
 
 fn map_list(list: &mut JSONSchemaProps, keys: &[&str]) {
@@ -285,7 +300,7 @@ fn service() -> Vec<Rule> {
         Rule::new(
             of,
             "",
-            "!has(self.spec.dependencies) || self.spec.dependencies.all(dependency, dependency.to != 'service/' + self.metadata.name)",
+            "!has(self.spec.dependencies) || self.spec.dependencies.all(dependency, !dependency.to.startsWith('service/') || dependency.to.substring(8) != self.metadata.name)",
             "a service cannot depend on itself; remove this dependency",
         )
         .about(".spec.dependencies"),
