@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::links::Found;
-use crate::api::{Text, intern};
+use crate::api::Text;
+use crate::discovery::Observation;
 use crate::discovery::tls::read;
 
 /// The type of a Secret that holds a certificate and its key.
@@ -39,14 +40,12 @@ pub(super) fn pem(secret: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
 }
 
 /// Completes what a Secret's metadata says by what its certificate says; none where there is no certificate in it yet.
-pub(super) fn complete(mut found: Found, pem: &[u8]) -> Result<Option<Found>, String> {
+pub(super) fn complete(found: &Found, pem: &[u8]) -> Result<Option<Found>, String> {
     let certificates = if pem.iter().all(u8::is_ascii_whitespace) { Vec::new() } else { read::certificates_in(pem)? };
     let Some((leaf, chain)) = certificates.split_first() else { return Ok(None) };
     let facts = read::facts(leaf, chain, &[])?;
-    let observation = &mut found.observation;
-    let identifiers = observation.identifiers.iter().map(|(name, value)| (name.clone(), value.clone()));
-    observation.identifiers = identifiers.chain([(intern("x509/sha256"), Text::from(facts.sha256))]).collect();
-    let attributes = observation.attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
-    observation.attributes = attributes.chain(facts.attributes.iter().map(|(name, value)| (name.clone(), value.clone()))).collect();
-    Ok(Some(found))
+    let observation = &found.observation;
+    let identifiers = observation.identifiers.clone().with("x509/sha256", Text::from(facts.sha256));
+    let attributes = observation.attributes.iter().chain(facts.attributes.iter()).map(|(name, value)| (name.clone(), value.clone())).collect();
+    Ok(Some(Found { observation: Observation { identifiers, attributes, ..observation.clone() }, links: found.links.clone() }))
 }

@@ -207,19 +207,26 @@ async fn certificates(client: &Client, listed: impl Iterator<Item = (Found, Opti
         (namespace, name, found, read)
     });
     let mut reads = futures_util::stream::iter(reads).buffer_unordered(AT_ONCE);
-    let mut failed = Vec::new();
+    let (mut failed, mut broken) = (Vec::new(), Vec::new());
     while let Some((namespace, name, found, read)) = reads.next().await {
+        let place = format!("Secret {namespace}/{name}");
         match read {
             Ok(None) | Err(Failure::Absent) => {} // changed or gone since it was listed
-            Ok(Some(pem)) => match certificate::complete(found, &pem) {
+            Ok(Some(pem)) => match certificate::complete(&found, &pem) {
                 Ok(found) => gathered.found.extend(found),
-                Err(error) => failed.push(format!("Secret {namespace}/{name}: {error}")),
+                // It is there, whatever it holds. Whoever may write one Secret must not keep the whole answer from being complete.
+                Err(error) => {
+                    broken.push(format!("{place}: {error}; nothing is known of its certificate"));
+                    gathered.found.push(found);
+                }
             },
-            Err(failure) => failed.push(format!("Secret {namespace}/{name}: {failure}")),
+            Err(failure) => failed.push(format!("{place}: {failure}")),
         }
     }
     failed.sort();
     failed.into_iter().for_each(|text| gathered.gap(text));
+    broken.sort();
+    gathered.problems.extend(broken);
 }
 
 #[async_trait]

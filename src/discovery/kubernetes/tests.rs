@@ -210,7 +210,7 @@ fn of_a_tls_secret_only_the_certificate_is_read() {
     let secret = json!({"type": "kubernetes.io/tls", "data": {"tls.crt": encode(&made.cert.pem()), "tls.key": encode(&made.signing_key.serialize_pem())}});
     let pem = certificate::pem(secret.to_string().as_bytes()).unwrap().unwrap();
     assert_eq!(String::from_utf8(pem.clone()).unwrap(), made.cert.pem());
-    let item = certificate::complete(found(Resource::TlsSecret, json!({}), "it"), &pem).unwrap().unwrap().observation;
+    let item = certificate::complete(&found(Resource::TlsSecret, json!({}), "it"), &pem).unwrap().unwrap().observation;
     assert_eq!((&*item.class, &*item.name), ("certificate", "prod.secret.shop.it"));
     assert_eq!(item.attributes.get("dnsNames").unwrap().to_json(), json!(["shop.example.com"]));
     assert!(item.identifiers.contains("x509/sha256") && item.identifiers.contains("kubernetes/path"));
@@ -226,14 +226,14 @@ fn a_secret_of_another_type_or_without_a_certificate_is_none_and_a_broken_one_is
         json!({"type": "kubernetes.io/tls", "data": {"tls.key": "Y2FuYXJ5"}}),
     ] {
         let pem = pem(empty).unwrap().unwrap();
-        assert_eq!(certificate::complete(found(Resource::TlsSecret, json!({}), "it"), &pem), Ok(None));
+        assert_eq!(certificate::complete(&found(Resource::TlsSecret, json!({}), "it"), &pem), Ok(None));
     }
     for broken in
         [json!("canary"), json!({"type": "kubernetes.io/tls", "data": {"tls.crt": "canary!"}}), json!({"type": "kubernetes.io/tls", "data": "canary"})]
     {
         assert!(!pem(broken).unwrap_err().contains("canary"));
     }
-    let error = certificate::complete(found(Resource::TlsSecret, json!({}), "it"), b"canary").unwrap_err();
+    let error = certificate::complete(&found(Resource::TlsSecret, json!({}), "it"), b"canary").unwrap_err();
     assert!(!error.contains("canary"), "{error}");
 }
 
