@@ -38,7 +38,7 @@ fn only_bowline_writes_change_requests() {
     let Some(kube) = installed() else { return };
     let namespace = kube.namespace();
     let request = |title: &str| object("ChangeRequest", "memory-3f9a", &json!({"title": title, "items": ["pay-db-01"]}));
-    refused(|| apply(&kube, "admin", &namespace, &request("by hand")), "changerequests is written by Bowline alone");
+    refused(|| apply(&kube, "admin", &namespace, &request("by hand")), "writes changerequests, not admin");
     apply(&kube, ACCOUNT, &namespace, &request("by Bowline")).ok();
     let changed = kube.kubectl(&["patch", "chg", "memory-3f9a", "-n", &namespace, "--type=merge", "-p", r#"{"spec": {"title": "another"}}"#]);
     changed.refused();
@@ -55,7 +55,7 @@ fn only_bowline_writes_a_status() {
     status["status"] = json!({"drift": "memory", "findingCount": 1});
     status.as_object_mut().unwrap().remove("spec");
     let report = |user: &str| acts(&kube, user, &namespace, &["apply", "--server-side", "--subresource=status", "--field-manager=bowline", "-f", "-"], &status);
-    refused(|| report("admin"), "the status of configurationitems is written by Bowline alone");
+    refused(|| report("admin"), "writes the status of configurationitems, not admin");
     report(ACCOUNT).ok();
     let item = kube.api("GET", &format!("/apis/bowline.dev/v1alpha1/namespaces/{namespace}/configurationitems/pay-db-01"), None).1;
     assert_eq!(item["status"]["drift"], "memory");
