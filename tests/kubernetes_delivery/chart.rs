@@ -64,33 +64,24 @@ fn the_chart_makes_what_the_manifests_have() {
     assert!(manifests.remove("Namespace null bowline-system").is_some());
     assert_eq!(chart.keys().collect::<Vec<_>>(), manifests.keys().collect::<Vec<_>>());
     for (name, object) in &manifests {
-        similar_asserts(name, &chart[name], object);
+        same(name, &chart[name], object);
     }
 }
 
 /// Equal, or both are shown.
 #[track_caller]
-fn similar_asserts(name: &str, chart: &Value, manifests: &Value) {
+fn same(name: &str, chart: &Value, manifests: &Value) {
     let shown = |value: &Value| serde_yaml::to_string(value).unwrap();
     assert!(chart == manifests, "{name}\n--- the chart:\n{}\n--- the manifests:\n{}", shown(chart), shown(manifests));
 }
 
 #[test]
-fn the_components_are_what_the_chart_makes_where_they_are_asked_for() {
-    let values = ["metrics.serviceMonitor.enabled=true", "discovery.certificates=true"];
-    let Some(chart) = template(&values) else { return };
-    let chart = by_name(&chart);
-    for (component, objects) in [("service-monitor", 1), ("certificates", 2)] {
-        let folder = format!("manifests/components/{component}");
-        let kustomization = &documents(&read(&format!("{folder}/kustomization.yaml")))[0];
-        assert_eq!(kustomization["kind"], "Component");
-        let files = kustomization["resources"].as_array().unwrap();
-        let found: Vec<Value> = files.iter().flat_map(|file| documents(&read(&format!("{folder}/{}", file.as_str().unwrap())))).collect();
-        assert_eq!(found.len(), objects);
-        for (name, object) in by_name(&found) {
-            similar_asserts(&name, &chart[&name], &object);
-        }
-    }
+fn the_component_for_prometheus_is_what_the_chart_makes_where_it_is_asked_for() {
+    let Some(chart) = template(&["metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.interval=30s"]) else { return };
+    let kustomization = &documents(&read("manifests/components/service-monitor/kustomization.yaml"))[0];
+    assert_eq!((&kustomization["kind"], &kustomization["resources"]), (&json!("Component"), &json!(["service-monitor.yaml"])));
+    let monitor = documents(&read("manifests/components/service-monitor/service-monitor.yaml"));
+    same("the ServiceMonitor", &plain(find(&chart, "ServiceMonitor", "bowline")), &plain(&monitor[0]));
 }
 
 #[test]
@@ -99,13 +90,12 @@ fn a_kustomization_of_ones_own_takes_the_manifests_the_components_and_an_image()
     // An address of a base is relative to the kustomization.
     let up = "../".repeat(place.path().canonicalize().unwrap().components().count() - 1);
     let at = |folder: &str| format!("{up}{}", path(folder).canonicalize().unwrap().strip_prefix("/").unwrap().display());
-    let own = json!({"resources": [at("manifests")], "components": [at("manifests/components/service-monitor"), at("manifests/components/certificates")],
+    let own = json!({"resources": [at("manifests")], "components": [at("manifests/components/service-monitor")],
         "images": [{"name": "bowline", "newName": "registry.example.com/ops/bowline", "newTag": "9.9.9"}], "replicas": [{"name": "bowline", "count": 3}]});
     std::fs::write(place.path().join("kustomization.yaml"), own.to_string()).unwrap();
     let Some(made) = kustomize(place.path()) else { return };
     let made = documents(&made);
     find(&made, "ServiceMonitor", "bowline");
-    find(&made, "ClusterRoleBinding", "bowline-discovery-certificates");
     let deployment = find(&made, "Deployment", "bowline");
     assert_eq!(deployment["spec"]["replicas"], 3);
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example.com/ops/bowline:9.9.9");
@@ -120,7 +110,7 @@ fn helm_finds_nothing_to_complain_of() {
 
 #[test]
 fn namespaces_take_rights_in_the_whole_cluster_away() {
-    let Some(made) = template(&["namespaces={harbour,quay}", "discovery.cluster=false"]) else { return };
+    let Some(made) = template(&["namespaces={harbour,quay}"]) else { return };
     let names = |kind: &str| -> BTreeSet<String> {
         let of_kind = made.iter().filter(|one| one["kind"] == kind).map(|one| &one["metadata"]);
         of_kind.map(|metadata| format!("{}/{}", metadata["namespace"], metadata["name"]).replace('"', "")).collect()
@@ -130,7 +120,6 @@ fn namespaces_take_rights_in_the_whole_cluster_away() {
     assert_eq!(names("RoleBinding"), wanted.map(String::from).into());
     let arguments = find(&made, "Deployment", "bowline")["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
     assert!(arguments.contains("--namespace=harbour") && arguments.contains("--namespace=quay"), "{arguments}");
-    assert!(!arguments.contains("--allow-read"), "its own rights are not lent: {arguments}");
 }
 
 #[test]
@@ -145,15 +134,29 @@ fn credentials_can_be_confined_to_namespaces_or_granted_nowhere() {
 }
 
 #[test]
-fn webhooks_open_one_port_and_no_more() {
-    let Some(made) = template(&["webhooks.enabled=true", "webhooks.secret=forge-hook", "webhooks.port=8443"]) else { return };
-    let container = &find(&made, "Deployment", "bowline")["spec"]["template"]["spec"]["containers"][0];
-    let arguments = container["args"].to_string();
-    assert!(arguments.contains("--listen=0.0.0.0:8443") && arguments.contains("--webhook-secret=forge-hook"), "{arguments}");
-    assert_eq!(container["ports"][1], json!({"name": "webhooks", "containerPort": 8443, "protocol": "TCP"}));
-    assert_eq!(find(&made, "Service", "bowline-webhooks")["spec"]["ports"][0]["targetPort"], "webhooks");
-    let policy = find(&made, "NetworkPolicy", "bowline");
-    assert_eq!(policy["spec"]["ingress"][0]["ports"], json!([{"port": "metrics", "protocol": "TCP"}, {"port": "webhooks", "protocol": "TCP"}]));
+fn more_arguments_variables_and_volumes_go_where_they_belong() {
+    let values = [
+        "extraArgs={--files=/files,-v}",
+        "extraEnv[0].name=OTEL_EXPORTER_OTLP_ENDPOINT",
+        "extraEnv[0].value=http://otel:4318",
+        "extraVolumes[0].name=files",
+        "extraVolumes[0].configMap.name=files",
+        "extraVolumeMounts[0].name=files",
+        "extraVolumeMounts[0].mountPath=/files",
+        "podLabels.team=platform",
+        "podAnnotations.note=kept",
+        "tolerations[0].operator=Exists",
+    ];
+    let Some(made) = template(&values) else { return };
+    let template = &find(&made, "Deployment", "bowline")["spec"]["template"];
+    let container = &template["spec"]["containers"][0];
+    let arguments = container["args"].as_array().unwrap();
+    assert_eq!(arguments[arguments.len() - 2..], [json!("--files=/files"), json!("-v")]);
+    assert_eq!(container["env"][1], json!({"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://otel:4318"}));
+    assert_eq!(container["volumeMounts"][2], json!({"name": "files", "mountPath": "/files"}));
+    assert_eq!(template["spec"]["volumes"][2], json!({"name": "files", "configMap": {"name": "files"}}));
+    assert_eq!((&template["metadata"]["labels"]["team"], &template["metadata"]["annotations"]["note"]), (&json!("platform"), &json!("kept")));
+    assert_eq!(template["spec"]["tolerations"], json!([{"operator": "Exists"}]));
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn without_the_policies_a_board_may_patch_nothing() {
 
 #[test]
 fn what_can_be_left_out_is_left_out() {
-    let off = ["peopleRoles=false", "networkPolicy.enabled=false", "disruptionBudget.enabled=false", "serviceAccount.create=false", "discovery.cluster=false"];
+    let off = ["peopleRoles=false", "networkPolicy.enabled=false", "disruptionBudget.enabled=false", "serviceAccount.create=false", "discoveryRoles=false"];
     let Some(made) = template(&off) else { return };
     let kinds: BTreeSet<&str> = made.iter().filter_map(|one| one["kind"].as_str()).collect();
     for kind in ["NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"] {
@@ -185,7 +188,6 @@ fn a_value_that_is_none_is_refused_with_its_name() {
         ("namespaces={Harbour}", "namespaces"),
         ("metrics.port=80", "port"),
         ("metrics.serviceMonitor.interval=often", "interval"),
-        ("webhooks.enabled=true", "secret"),
         ("networkPolicy.egressPorts={https}", "egressPorts"),
         ("storage.state=much", "state"),
         ("admissionPolicies.writers={a\"b}", "writers"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::{ACCOUNT, DECLARED, documents, find, installed, read};
+use super::files::{ACCOUNT, DECLARED, installed};
 use crate::peers::kube::Kube;
 
 /// Verbs by resource: `RESOURCE.GROUP`, with the names of objects behind it where only these are meant.
@@ -65,15 +65,6 @@ fn bowline_may_do_what_it_does_and_nothing_more() {
     add(&mut wanted, &["events.events.k8s.io"], &["create", "patch"]);
     add(&mut wanted, &["leases.coordination.k8s.io"], &["get", "create", "update"]);
     add(&mut wanted, &["secrets"], &["get"]);
-    let core = ["nodes", "namespaces", "services", "persistentvolumes"];
-    let more = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "cronjobs.batch", "ingresses.networking.k8s.io"];
-    add(&mut wanted, &[&core[..], &more].concat(), &["list"]);
-    add(
-        &mut wanted,
-        &["gateways", "httproutes", "grpcroutes", "tlsroutes"].map(|kind| format!("{kind}.gateway.networking.k8s.io")).each_ref().map(String::as_str),
-        &["list"],
-    );
-    add(&mut wanted, &["namespaces kube-system"], &["get"]);
     assert_eq!(listed(&kube, &kube.namespace(), &["--as", ACCOUNT]), wanted);
 }
 
@@ -113,12 +104,27 @@ fn bowline_may_not_touch_what_people_declare_list_secrets_or_run_anything() {
     }
 }
 
+/// It is for accounts of estates, and nobody's until it is bound.
 #[test]
-fn the_component_for_certificates_adds_secrets_and_nothing_else() {
+fn a_source_that_reads_a_cluster_lists_what_it_shows_and_nothing_else() {
     let Some(kube) = installed() else { return };
-    let roles = documents(&read("manifests/components/certificates/certificate-roles.yaml"));
-    let role = find(&roles, "ClusterRole", "bowline-discovery-certificates");
-    kube.apply(&serde_yaml::to_string(role).unwrap());
+    kube.kubectl(&["create", "clusterrolebinding", "discovery", "--clusterrole=bowline-discovery", "--user=discovery"]).ok();
+    let mut wanted = Rights::new();
+    let core = ["nodes", "namespaces", "services", "persistentvolumes"];
+    let more = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "cronjobs.batch", "ingresses.networking.k8s.io"];
+    add(&mut wanted, &[&core[..], &more].concat(), &["list"]);
+    add(
+        &mut wanted,
+        &["gateways", "httproutes", "grpcroutes", "tlsroutes"].map(|kind| format!("{kind}.gateway.networking.k8s.io")).each_ref().map(String::as_str),
+        &["list"],
+    );
+    add(&mut wanted, &["namespaces kube-system"], &["get"]);
+    assert_eq!(listed(&kube, &kube.namespace(), &["--as", "discovery"]), wanted);
+}
+
+#[test]
+fn certificates_of_secrets_are_a_right_of_their_own() {
+    let Some(kube) = installed() else { return };
     let namespace = bound(&kube, "bowline-discovery-certificates", "bowline");
     let mut wanted = Rights::new();
     add(&mut wanted, &["secrets"], &["get", "list"]);
