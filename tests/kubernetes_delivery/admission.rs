@@ -11,9 +11,10 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "bowline.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-/// kubectl in a namespace, as admin who acts as this user.
+/// kubectl in a namespace, as a user of the tokens file, or as Bowline's account, for which admin speaks.
 fn acts(kube: &Kube, user: &str, namespace: &str, arguments: &[&str], input: &Value) -> Said {
-    kube.kubectl_with("admin", &[&["--as", user, "-n", namespace], arguments].concat(), &input.to_string())
+    let (speaker, more): (_, &[&str]) = if user == ACCOUNT { ("admin", &["--as", ACCOUNT]) } else { (user, &[]) };
+    kube.kubectl_with(speaker, &[&["-n", namespace], more, arguments].concat(), &input.to_string())
 }
 
 fn apply(kube: &Kube, user: &str, namespace: &str, object: &Value) -> Said {

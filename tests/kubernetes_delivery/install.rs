@@ -136,8 +136,6 @@ fn the_example_declares_what_the_manifests_run_but_for_one_replica() {
 #[test]
 fn the_commands_of_the_readme_make_what_it_shows() {
     let Some(kube) = installed() else { return };
-    // The kinds as this program has them.
-    kube.install_definitions();
     let readme = read("README.md");
     let (_, section) = readme.split_once("\n## Run it in Kubernetes\n").expect("the section");
     let section = section.split("\n## ").next().unwrap();
@@ -183,7 +181,6 @@ fn the_commands_of_the_readme_make_what_it_shows() {
 #[test]
 fn the_example_is_taken_in_whole_by_the_api_server() {
     let Some(kube) = installed() else { return };
-    kube.install_definitions();
     let made = kustomize(&path("examples/kubernetes")).unwrap();
     let (namespaces, others): (Vec<Value>, Vec<Value>) = documents(&made).into_iter().partition(|one| one["kind"] == "Namespace");
     kube.apply(&text(&namespaces));
