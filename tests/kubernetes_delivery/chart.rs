@@ -84,21 +84,23 @@ fn the_component_for_prometheus_is_what_the_chart_makes_where_it_is_asked_for() 
     same("the ServiceMonitor", &plain(find(&chart, "ServiceMonitor", "bowline")), &plain(&monitor[0]));
 }
 
+/// The one that manifests/README.md shows.
 #[test]
-fn a_kustomization_of_ones_own_takes_the_manifests_the_components_and_an_image() {
+fn a_kustomization_of_ones_own_takes_the_manifests_the_component_an_image_and_patches() {
+    let readme = read("manifests/README.md");
+    let shown = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     let place = tempfile::tempdir().unwrap();
-    // An address of a base is relative to the kustomization.
-    let up = "../".repeat(place.path().canonicalize().unwrap().components().count() - 1);
-    let at = |folder: &str| format!("{up}{}", path(folder).canonicalize().unwrap().strip_prefix("/").unwrap().display());
-    let own = json!({"resources": [at("manifests")], "components": [at("manifests/components/service-monitor")],
-        "images": [{"name": "bowline", "newName": "registry.example.com/ops/bowline", "newTag": "9.9.9"}], "replicas": [{"name": "bowline", "count": 3}]});
-    std::fs::write(place.path().join("kustomization.yaml"), own.to_string()).unwrap();
+    std::fs::create_dir(place.path().join("bowline")).unwrap();
+    printed(&Command::new("cp").arg("-r").arg(path("manifests")).arg(place.path().join("bowline")).output().unwrap());
+    std::fs::write(place.path().join("kustomization.yaml"), shown).unwrap();
     let Some(made) = kustomize(place.path()) else { return };
     let made = documents(&made);
     find(&made, "ServiceMonitor", "bowline");
-    let deployment = find(&made, "Deployment", "bowline");
-    assert_eq!(deployment["spec"]["replicas"], 3);
-    assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example.com/ops/bowline:9.9.9");
+    let container = &find(&made, "Deployment", "bowline")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "registry.example.com/ops/bowline:0.1.0");
+    let ports = &find(&made, "NetworkPolicy", "bowline")["spec"]["egress"][1]["ports"];
+    assert_eq!(ports, &json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}, {"port": 636, "protocol": "TCP"}]));
+    assert!(!made.iter().any(|one| one["kind"] == "ClusterRoleBinding" && one["metadata"]["name"] == "bowline-credentials"));
 }
 
 #[test]
