@@ -84,7 +84,7 @@ Which estate: an address of a git repository is fetched. A folder in a git repos
 /// Reconciles until it is told to stop.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failure> {
     if arguments.cluster.kubernetes {
-        return kubernetes::run(options, &arguments.cluster).await;
+        return kubernetes::run(options, &arguments.cluster, &arguments.operations).await;
     }
     let manners = Manners::default();
     let pulse = Arc::new(Pulse::new(manners.interval));
@@ -106,7 +106,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failu
         pulse: pulse.clone(),
         inbox,
         stop: stop.clone(),
-        keeper: Mutex::new(Keeper::counted(metrics.clone())),
+        keeper: Mutex::new(Keeper::counted(metrics.clone(), None)),
         metrics,
         told: Lock::default(),
     });

@@ -47,12 +47,14 @@ enum Over {
 pub struct Keeper {
     kept: Option<(Made, Arc<dyn Host>)>,
     metrics: Option<Arc<Metrics>>,
+    /// How metrics call the estate, where not by its name.
+    called: Option<String>,
 }
 
 impl Keeper {
-    /// One whose requests are counted.
-    pub fn counted(metrics: Arc<Metrics>) -> Self {
-        Self { metrics: Some(metrics), ..Self::default() }
+    /// One whose requests are counted, for an estate that is `called` so where not by its name.
+    pub fn counted(metrics: Arc<Metrics>, called: Option<String>) -> Self {
+        Self { kept: None, metrics: Some(metrics), called }
     }
 
     /// Has the next pass begin anew, for example because the credential may have been replaced.
@@ -84,7 +86,7 @@ impl Keeper {
         }
         let host = host(&made, credentials, access)?;
         if let Some(metrics) = &self.metrics {
-            host.heard_by(metrics.forge(estate));
+            host.heard_by(metrics.forge(self.called.as_deref().unwrap_or(estate)));
         }
         self.kept = Some((made, host.clone()));
         Ok(host)
