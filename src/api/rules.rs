@@ -8,8 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSch
 use super::change_request::Phase;
 use super::{Kind, definitions};
 
-/// The parts of a `DiscoverySource` of which exactly one is given: what it asks. Those that the type does not have yet are
-/// passed over.
+/// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
 pub const SOURCES: [&str; 4] = ["file", "host", "tls", "kubernetes"];
 /// The parts of an Estate's `forge` of which exactly one is given.
 pub const FORGES: [&str; 3] = ["local", "github", "gitea"];

@@ -36,6 +36,7 @@ pub fn canonical(kind: Kind, status: &Value) -> Text {
         return "".into();
     }
     let text = match kind {
+        _ if !status.is_object() => None,
         Kind::Estate => typed::<EstateStatus>(status),
         Kind::ConfigurationItem => typed::<ConfigurationItemStatus>(status),
         Kind::CertificatePolicy => typed::<CertificatePolicyStatus>(status),
@@ -533,7 +534,7 @@ mod tests {
 
     #[test]
     fn an_item_that_no_source_covers_is_neither_found_nor_missing() {
-        let estate = shop(vec![object(Kind::ConfigurationItem, "net", &json!({"class": "network"}))]);
+        let estate = shop(vec![object(Kind::ConfigurationItem, "net", &json!({"class": "storage"}))]);
         let of_net = said(&status(&estate, &seen(true, &[]), Kind::ConfigurationItem, "net"));
         assert_eq!(of_net[1..3], ["Discovered Unknown NotCovered", "InSync Unknown NotCovered"]);
     }
