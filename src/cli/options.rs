@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use super::error::Failure;
+use bowline::failure::Failure;
 
 /// Options that every verb knows.
 #[derive(Args, Clone, Debug)]

@@ -1,5 +1,7 @@
 //! `bowline run`: reconciles for ever, each interval and at once when a forge's webhook says that something has changed.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
@@ -18,12 +20,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 
-use super::error::Failure;
-use super::forge::{self, Keeper};
+use super::forge;
 use super::options::{Format, Options, print_text};
 use super::render::{count, diagnostics};
 use super::session::{self, EstateArgument, Session};
 use super::{Outcome, check, interrupted, reconcile};
+use bowline::controller::opening::{self, Keeper};
+use bowline::controller::settling;
+use bowline::failure::Failure;
 
 /// The shortest secret that is hard to guess, in bytes.
 const SHORTEST_SECRET: usize = 16;
@@ -42,6 +46,9 @@ pub struct Arguments {
     /// The name of the operator's credential (a token) that holds the secret of the webhooks
     #[arg(long, value_name = "NAME", requires = "listen")]
     webhook_secret: Option<String>,
+
+    #[command(flatten)]
+    cluster: kubernetes::Cluster,
 }
 
 const LONG_HELP: &str = "\
@@ -53,6 +60,11 @@ Webhooks: POST /webhooks/github and /webhooks/gitea (Forgejo too) have it pass w
 be signed with the secret. GET /healthz answers 200 while it works, /readyz once a pass has gone well. It speaks plain HTTP: put your reverse proxy with TLS \
 before it. Polling goes on as the net beneath.
 
+In a cluster (--kubernetes) the Estate objects say what is reconciled, and everything else on this page about estates is theirs to say: each takes in the \
+documents of its own namespace, or those that its spec.git names. Credentials are Secrets of that namespace with the label bowline.dev/credential: \"true\" and \
+the annotation bowline.dev/hosts. What is found stands in the objects' status; change requests are ChangeRequest objects, and pull requests too where the \
+Estate names a forge.
+
 SIGTERM and SIGINT: it finishes the step in hand and ends with exit code 0 within ten seconds.
 
 Which estate: an address of a git repository is fetched. A folder in a git repository is read as it is committed there. Where its bowline.yaml has \
@@ -60,6 +72,9 @@ Which estate: an address of a git repository is fetched. A folder in a git repos
 
 /// Reconciles until it is told to stop.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+    if arguments.cluster.kubernetes {
+        return kubernetes::run(options, &arguments.cluster).await;
+    }
     let manners = Manners::default();
     let pulse = Arc::new(Pulse::new(manners.interval));
     let (halt, stop) = watch::channel(false);
@@ -192,9 +207,9 @@ impl Runner {
             *interval = Some(Duration::from_secs(session.estate.spec.interval_seconds().unsigned_abs()));
         }
         check::refuse_empty(&session.estate)?;
-        let opened = self.keeper.lock().await.open(&self.options, &session.estate, session.at.as_ref())?;
+        let opened = forge::open_with(&mut *self.keeper.lock().await, &self.options, &session.estate, session.at.as_ref())?;
         let base_branch = session.at.as_ref().and_then(|at| at.branch.clone());
-        self.pulse.watch(Watched { repositories: forge::repositories(&session.estate, session.at.as_ref()), base_branch });
+        self.pulse.watch(Watched { repositories: opening::repositories(&session.estate, session.at.as_ref()), base_branch });
         let plan = session.plan();
         let mut problems = problems(&session, &plan);
         if session.estate.spec.suspend {
@@ -203,7 +218,7 @@ impl Runner {
         }
         let guard = Guard::new(&*opened.forge, self.stop.clone());
         let settled = reconcile::settle_on(&self.options, &session, &plan, &[], &guard, opened.hosted).await;
-        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: reconcile::failure(error) })?;
+        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: settling::failure(error) })?;
         Ok(Done { plan, settled, trouble: guard.trouble(), problems: problems.join("; ") })
     }
 
