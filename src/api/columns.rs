@@ -41,12 +41,14 @@ pub(super) fn of(kind: Kind) -> Vec<CustomResourceColumnDefinition> {
         priority: column.wide.then_some(1),
         ..CustomResourceColumnDefinition::default()
     };
-    table(kind).iter().map(shown).collect()
+    COLUMNS.iter().filter(|(of, _)| *of == kind).flat_map(|(_, columns)| columns.iter()).map(shown).collect()
 }
 
-fn table(kind: Kind) -> &'static [Column] {
-    match kind {
-        Kind::Estate => &[
+/// The columns by kind, in their order.
+const COLUMNS: [(Kind, &[Column]); 8] = [
+    (
+        Kind::Estate,
+        &[
             always("Ready", "string", READY, "Whether the last pass did all that it should"),
             always("Findings", "integer", ".status.findingCount", "How many findings there are"),
             always("Open", "integer", ".status.openChanges", "How many change requests are open"),
@@ -56,7 +58,10 @@ fn table(kind: Kind) -> &'static [Column] {
             wide("Revision", "string", ".status.lastAppliedRevision", "What was reconciled last"),
             wide("Suspended", "boolean", ".spec.suspend", "Whether nothing is proposed"),
         ],
-        Kind::ConfigurationItem => &[
+    ),
+    (
+        Kind::ConfigurationItem,
+        &[
             always("Class", "string", ".spec.class", "The class"),
             always("Owner", "string", ".spec.owner", "The team that answers for it"),
             always("In sync", "string", IN_SYNC, "Whether what was found is what is declared"),
@@ -66,25 +71,37 @@ fn table(kind: Kind) -> &'static [Column] {
             wide("Ready", "string", READY, "Whether it is used as it stands"),
             wide("Compliant", "string", COMPLIANT, "Whether no policy is broken"),
         ],
-        Kind::CIClass => &[
+    ),
+    (
+        Kind::CIClass,
+        &[
             always("Extends", "string", ".spec.extends", "The parent class"),
             always("Ready", "string", READY, "Whether it is used as it stands"),
             AGE,
             wide("Description", "string", ".spec.description", "What it is"),
         ],
-        Kind::ServiceMap => &[
+    ),
+    (
+        Kind::ServiceMap,
+        &[
             always("Criticality", "string", ".spec.criticality", "How much it matters"),
             always("Owner", "string", ".spec.owner", "The team that answers for it"),
             always("Ready", "string", READY, "Whether it is used as it stands"),
             AGE,
         ],
-        Kind::CertificatePolicy => &[
+    ),
+    (
+        Kind::CertificatePolicy,
+        &[
             always("Compliant", "string", COMPLIANT, "Whether no certificate breaks it"),
             always("Violations", "integer", ".status.findingCount", "How often it is broken"),
             AGE,
             wide("Ready", "string", READY, "Whether it is used as it stands"),
         ],
-        Kind::PatchWindow => &[
+    ),
+    (
+        Kind::PatchWindow,
+        &[
             always("Effect", "string", ".spec.effect", "Whether it allows changes or freezes"),
             always("Start", "string", ".spec.start", "The first start"),
             always("Duration", "string", ".spec.duration", "How long each lasts"),
@@ -93,7 +110,10 @@ fn table(kind: Kind) -> &'static [Column] {
             AGE,
             wide("Zone", "string", ".spec.timeZone", "The zone of its times"),
         ],
-        Kind::DiscoverySource => &[
+    ),
+    (
+        Kind::DiscoverySource,
+        &[
             always("Complete", "boolean", ".status.complete", "Whether its last answer said everything that its scope covers"),
             always("Items", "integer", ".status.items", "How many items its last answer had"),
             always("Ready", "string", READY, "Whether it is asked, and answers"),
@@ -101,7 +121,10 @@ fn table(kind: Kind) -> &'static [Column] {
             always("Reason", "string", REASON, "Why it is ready or not"),
             wide("Suspended", "boolean", ".spec.suspend", "Whether it is left out"),
         ],
-        Kind::ChangeRequest => &[
+    ),
+    (
+        Kind::ChangeRequest,
+        &[
             always("Phase", "string", ".status.phase", "Where in its life it is"),
             always("Risk", "string", ".spec.risk.level", "How risky it is"),
             always("Services", "string", ".status.services", "The services it can hurt"),
@@ -112,8 +135,8 @@ fn table(kind: Kind) -> &'static [Column] {
             wide("Start", "string", ".spec.schedule.start", "When it is made"),
             wide("Title", "string", ".spec.title", "What, in one line"),
         ],
-    }
-}
+    ),
+];
 
 #[cfg(test)]
 mod tests {

@@ -191,7 +191,7 @@ impl Kube {
         *installed = true;
     }
 
-    /// Gives every ClusterRole that gathers others what those allow, as a controller of a whole cluster does.
+    /// Gives every `ClusterRole` that gathers others what those allow, as a controller of a whole cluster does.
     #[track_caller]
     pub fn aggregate_roles(&self) {
         const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
