@@ -42,10 +42,14 @@ fn the_example_in_a_cluster_has_the_findings_of_the_example_in_a_folder() {
     let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
 
     let of_items = |finding: &&Value| !matches!(finding["kind"].as_str(), Some("Undeclared" | "MassAbsence"));
-    let declared: BTreeSet<&str> = site.objects("configurationitems").iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned().leak() as &str).collect();
+    let declared: BTreeSet<&str> =
+        site.objects("configurationitems").iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned().leak() as &str).collect();
     let findings: Vec<&Value> = plan["findings"].as_array().unwrap().iter().filter(of_items).collect();
-    let expected: BTreeSet<String> =
-        findings.iter().filter(|finding| declared.contains(finding["item"].as_str().unwrap())).map(|finding| finding["key"].as_str().unwrap().to_owned()).collect();
+    let expected: BTreeSet<String> = findings
+        .iter()
+        .filter(|finding| declared.contains(finding["item"].as_str().unwrap()))
+        .map(|finding| finding["key"].as_str().unwrap().to_owned())
+        .collect();
     assert!(expected.len() > 3, "{plan}");
     assert_eq!(keys(&site.objects("configurationitems")), expected, "{}", tail(&site.log()));
     assert_eq!(estate["status"]["findings"], plan["summary"]["findings"], "{:#}", estate["status"]);
@@ -76,7 +80,10 @@ fn statuses_say_what_was_found_and_change_with_it() {
     assert_eq!(of("web-03"), ["True/Accepted", "False/Missing", "False/Drifted", "True/NoViolation"]);
     let drifted = site.object("configurationitems", "web-02");
     assert_eq!(drifted["status"]["drift"], "memory");
-    assert_eq!(drifted["status"]["findings"], json!([{"key": "changed/web-02/attributes.memory", "kind": "Changed", "path": "attributes.memory", "severity": "Medium"}]));
+    assert_eq!(
+        drifted["status"]["findings"],
+        json!([{"key": "changed/web-02/attributes.memory", "kind": "Changed", "path": "attributes.memory", "severity": "Medium"}])
+    );
     let source = site.object("discoverysources", "inventory");
     assert_eq!((&source["status"]["complete"], &source["status"]["items"]), (&json!(true), &json!(3)));
 

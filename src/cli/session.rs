@@ -1,16 +1,18 @@
 //! One run: the estate, what its sources say, what the store remembers, and the instant it is all about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bowline::access::Access;
 use bowline::api::Text;
 use bowline::api::estate::Git;
 use bowline::controller::reading::{self, Bootstrap, Commit, ESTATE_FILE, Loaded, Means, blocking, is_address, named};
+use bowline::controller::spans;
 use bowline::credentials::Credentials;
 use bowline::discovery::reach::Reach;
-use bowline::discovery::run::{self as discovery, Limits};
+use bowline::discovery::run::{self as discovery, Limits, Timed};
 use bowline::discovery::{Discovered, History};
 use bowline::estate::{Estate, SourceFile, directory, git, load};
 use bowline::plan::Plan;
@@ -20,7 +22,9 @@ use git2::Repository;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tracing::Instrument;
 
+use super::log;
 use super::options::Options;
 use super::render::progress::Progress;
 use bowline::failure::Failure;
@@ -29,7 +33,7 @@ use bowline::failure::Failure;
 #[derive(Args, Clone, Debug)]
 pub struct EstateArgument {
     /// The estate: a folder, or the address of a git repository
-    #[arg(default_value = ".", value_name = "ESTATE")]
+    #[arg(default_value = ".", value_name = "ESTATE", env = "BOWLINE_ESTATE", hide_env_values = true)]
     pub estate: String,
 
     #[command(flatten)]
@@ -40,7 +44,7 @@ pub struct EstateArgument {
 #[derive(Args, Clone, Debug)]
 pub struct EstateOption {
     /// The estate: a folder, or the address of a git repository
-    #[arg(long, short, default_value = ".", value_name = "ESTATE")]
+    #[arg(long, short, default_value = ".", value_name = "ESTATE", env = "BOWLINE_ESTATE", hide_env_values = true)]
     pub estate: String,
 
     #[command(flatten)]
@@ -51,15 +55,15 @@ pub struct EstateOption {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Within {
     /// The branch, for a git repository [default: its own]
-    #[arg(long)]
+    #[arg(long, env = "BOWLINE_BRANCH", hide_env_values = true)]
     pub branch: Option<String>,
 
     /// The folder of the estate in a git repository [default: its root]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "BOWLINE_PATH", hide_env_values = true)]
     pub path: Option<String>,
 
     /// The name of the operator's credential for a git repository
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "BOWLINE_CREDENTIAL", hide_env_values = true)]
     pub credential: Option<String>,
 }
 
@@ -86,6 +90,8 @@ pub struct Session {
     pub now: Timestamp,
     /// Where the estate was read, if in a repository.
     pub at: Option<Commit>,
+    /// How long each source was asked.
+    pub took: BTreeMap<Text, Duration>,
     /// The estate's name in the store: two estates of one name are kept apart.
     pub store_key: String,
     _checkout: Option<TempDir>,
@@ -110,7 +116,7 @@ impl Session {
 
     /// The same, waiting for no source any longer once `stop` turns true.
     pub async fn of_repository_until(options: &Options, argument: &EstateArgument, stop: watch::Receiver<bool>) -> Result<Self, Failure> {
-        let loaded = load_kept(options, argument).await?;
+        let loaded = load_kept(options, argument).instrument(spans::read()).await?;
         Self::ask(options, argument, loaded, &[], stop).await
     }
 
@@ -127,11 +133,13 @@ impl Session {
         let store_key = store_key(&estate, &argument.estate, &root, at.as_ref());
         let progress = Progress::start();
         let (asked, mut answers) = discovery::build(&estate, &reach(options, root)?, now);
-        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &progress, stop).await);
+        let timed = Timed::new(&progress);
+        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &timed, stop).await);
+        let took = timed.took();
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         progress.clear();
         let history = history(options, &store_key).await;
-        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, store_key, _checkout: checkout })
+        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, took, store_key, _checkout: checkout })
     }
 
     /// The plan.
@@ -176,7 +184,7 @@ pub fn warn(text: &str) {
         said.clear();
     }
     if said.insert(text.to_owned()) {
-        eprintln!("warning: {text}");
+        log::warn(text);
     }
 }
 

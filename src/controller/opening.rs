@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::metrics::Metrics;
 use super::reading::{Commit, ESTATE_FILE, is_address};
 use super::settling::failure;
 use crate::access::Access;
@@ -45,9 +46,17 @@ enum Over {
 #[derive(Default)]
 pub struct Keeper {
     kept: Option<(Made, Arc<dyn Host>)>,
+    metrics: Option<Arc<Metrics>>,
+    /// How metrics call the estate, where not by its name.
+    called: Option<String>,
 }
 
 impl Keeper {
+    /// One whose requests are counted, for an estate that is `called` so where not by its name.
+    pub fn counted(metrics: Arc<Metrics>, called: Option<String>) -> Self {
+        Self { kept: None, metrics: Some(metrics), called }
+    }
+
     /// Has the next pass begin anew, for example because the credential may have been replaced.
     pub fn forget(&mut self) {
         self.kept = None;
@@ -60,7 +69,7 @@ impl Keeper {
         match declared(estate.spec.forge.as_ref())? {
             None => Ok(Opened { forge: Arc::new(local(estate, at)?), hosted: false }),
             Some((kind, remote)) => {
-                let host = self.host(Made { kind, remote: remote.clone(), at: at.clone() }, credentials, access)?;
+                let host = self.host(&estate.name, Made { kind, remote: remote.clone(), at: at.clone() }, credentials, access)?;
                 let prefix = if at.path.is_empty() { String::new() } else { format!("{}/", at.path) };
                 let base_branch = at.git.as_ref().and_then(|git| git.branch.as_ref()).map(ToString::to_string).or_else(|| at.branch.clone());
                 let settings = Settings { changes: estate.spec.changes.clone(), prefix, base_branch };
@@ -69,13 +78,16 @@ impl Keeper {
         }
     }
 
-    fn host(&mut self, made: Made, credentials: &Credentials, access: &Access) -> Result<Arc<dyn Host>, Failure> {
+    fn host(&mut self, estate: &str, made: Made, credentials: &Credentials, access: &Access) -> Result<Arc<dyn Host>, Failure> {
         if let Some((kept, host)) = &self.kept
             && *kept == made
         {
             return Ok(host.clone());
         }
         let host = host(&made, credentials, access)?;
+        if let Some(metrics) = &self.metrics {
+            host.heard_by(metrics.forge(self.called.as_deref().unwrap_or(estate)));
+        }
         self.kept = Some((made, host.clone()));
         Ok(host)
     }

@@ -182,8 +182,11 @@ impl Site {
     /// The writes of the controller's account to the namespace, from the audit log: verb, resource and name.
     pub fn writes(&self) -> Vec<String> {
         let audit = self.kube.audit();
-        let of_us = audit.iter().filter(|event| event["objectRef"]["namespace"] == *self.namespace && event["userAgent"].as_str().is_none_or(|agent| !agent.contains("kubectl")));
-        let writes = of_us.filter(|event| event["requestURI"].as_str().is_some_and(|uri| uri.contains("fieldManager=bowline")) || event["objectRef"]["resource"] == "events");
+        let of_us = audit
+            .iter()
+            .filter(|event| event["objectRef"]["namespace"] == *self.namespace && event["userAgent"].as_str().is_none_or(|agent| !agent.contains("kubectl")));
+        let writes = of_us
+            .filter(|event| event["requestURI"].as_str().is_some_and(|uri| uri.contains("fieldManager=bowline")) || event["objectRef"]["resource"] == "events");
         let writes = writes.filter(|event| matches!(event["verb"].as_str(), Some("create" | "update" | "patch" | "delete")));
         writes
             .map(|event| {

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bowline::api::Text;
+use bowline::controller::kubernetes::gate::{Alone, Gate, Shared};
 use bowline::controller::kubernetes::watch::Watched;
-use bowline::controller::kubernetes::{self, Alone, Settings};
+use bowline::controller::kubernetes::{self, Heart, Settings};
+use bowline::controller::lease::{Leases, identity};
+use bowline::controller::metrics::Metrics;
 use bowline::failure::Failure;
 use clap::Args;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -13,7 +16,7 @@ use kube::{Client, Config};
 use tokio::sync::watch;
 
 use crate::cli::options::Options;
-use crate::cli::{Outcome, interrupted, session};
+use crate::cli::{Outcome, interrupted, operations, session};
 
 /// What has to do with a cluster.
 #[derive(Args, Clone, Debug)]
@@ -38,26 +41,43 @@ pub struct Cluster {
     /// Files for the sources of Estates in the cluster: those below FOLDER/NAMESPACE may be read by the Estate of that namespace
     #[arg(long, value_name = "FOLDER", requires = "kubernetes", env = "BOWLINE_FILES", hide_env_values = true)]
     files: Option<PathBuf>,
+
+    /// There is no other replica, so that no Leases are needed to share the Estates
+    #[arg(long, requires = "kubernetes", env = "BOWLINE_ALONE")]
+    alone: bool,
 }
 
 /// Reconciles until it is told to stop.
-pub async fn run(options: &Options, arguments: &Cluster) -> Result<Outcome, Failure> {
+pub async fn run(options: &Options, arguments: &Cluster, operations: &operations::Arguments) -> Result<Outcome, Failure> {
     let client = client(arguments).await?;
     let (halt, stop) = watch::channel(false);
+    let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok().filter(|name| !name.is_empty());
+    let (watched, metrics) = (Arc::new(Watched::default()), Arc::new(Metrics::new()));
+    let gate: Arc<dyn Gate> = if arguments.alone {
+        Arc::new(Alone)
+    } else {
+        let leases = Leases::new(client.clone(), &identity(instance.as_deref().unwrap_or_default())).with_metrics(metrics.clone());
+        Arc::new(Shared::new(leases, watched.clone()))
+    };
+    let heart = Arc::new(Heart::new(watched.clone()));
+    let looked_after = operations.serve(heart.clone(), metrics.clone()).await?;
     let settings = Settings {
         client,
         namespaces: arguments.namespace.iter().filter(|name| !name.is_empty()).cloned().collect(),
         access: session::access(options)?,
         state: options.state_folder(),
         files: arguments.files.clone(),
-        instance: std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok().filter(|name| !name.is_empty()),
-        gate: Arc::new(Alone),
+        instance,
+        gate,
+        metrics,
+        heart,
     };
     let signal = async {
         interrupted().await;
         let _ = halt.send(true);
     };
-    let (ended, ()) = tokio::join!(kubernetes::run(settings, Arc::new(Watched::default()), stop), signal);
+    let (ended, ()) = tokio::join!(kubernetes::run(settings, watched, stop), signal);
+    looked_after.into_iter().for_each(|serving| serving.abort());
     ended.map(|()| Outcome::Done)
 }
 

@@ -116,7 +116,11 @@ impl Mirror<'_> {
         let told = said.and_then(|said| Some((said.standings.get(&entry.name)?, said.urls.get(&entry.name))));
         match told {
             Some((standing, url)) => {
-                let status = serde_json::to_value(self.status(Some(standing), url, None)).ok()?;
+                let status = serde_json::to_value(ChangeRequestStatus {
+                    services: names(declared(entry)?.services.iter().map(|effect| &*effect.name)),
+                    ..self.status(Some(standing), url, None)
+                })
+                .ok()?;
                 differs(entry, &status).then(|| Step::Status { entry: entry.clone(), status })
             }
             None => (!in_doubt).then(|| Step::Delete { entry: entry.clone() }),
@@ -132,7 +136,8 @@ impl Mirror<'_> {
             None => (Phase::New, Some("It could not be proposed yet; the estate's status says why.".to_owned())),
             Some(standing) => self.phase(standing, change),
         };
-        ChangeRequestStatus { phase, url: url.map(|url| Text::from(&**url)), message: message.map(|message| cut(&message).into()) }
+        let services = change.and_then(|change| names(change.services.iter().map(|effect| &*effect.name)));
+        ChangeRequestStatus { phase, services, url: url.map(|url| Text::from(&**url)), message: message.map(|message| cut(&message).into()) }
     }
 
     fn phase(&self, standing: &Standing, change: Option<&Change>) -> (Phase, Option<String>) {
@@ -206,4 +211,9 @@ fn shorten(spec: &mut ChangeRequestSpec) -> bool {
         }
     }
     long || cut
+}
+/// Names in one line; none where there are none.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> Option<Text> {
+    let line = names.collect::<Vec<_>>().join(", ");
+    (!line.is_empty()).then(|| cut(&line).into())
 }

@@ -5,6 +5,7 @@
 //! watch      what the API server holds, kept up to date
 //! world      pure: lean entries, and which namespaces something new happened in
 //! agenda     pure: which estate is due
+//! gate       which replica reconciles which estate
 //! secrets    credentials, read one by one
 //! pass       one pass over one estate: read, ask, plan, settle, tell
 //! reading    what a pass is about: the objects, or a commit
@@ -21,6 +22,7 @@
 pub mod agenda;
 pub mod apply;
 pub mod events;
+pub mod gate;
 pub mod kinds;
 pub mod mirror;
 mod pass;
@@ -33,18 +35,21 @@ pub mod world;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch as channel;
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use self::agenda::{Agenda, Id};
+use self::gate::Gate;
 use self::pass::Shared;
 use self::watch::Watched;
+use super::metrics::Metrics;
+use super::probes::Vital;
 use super::{Ended, Passed};
 use crate::access::Access;
 use crate::api::{Kind, Text};
@@ -54,28 +59,11 @@ use crate::failure::Failure;
 /// How many estates are reconciled at once.
 pub const AT_ONCE: usize = 4;
 /// How long passes may go on once the controller is to stop.
-const PARTING: Duration = Duration::from_secs(8);
-
-/// Who may reconcile what, where several replicas share the estates. Asked before each pass begins.
-pub trait Gate: Send + Sync {
-    /// The estates that there are now.
-    fn wanted(&self, estates: &BTreeSet<Id>);
-
-    /// Whether this replica may reconcile it now.
-    fn holds(&self, id: &Id) -> bool;
-}
-
-/// A replica that shares with nobody.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Alone;
-
-impl Gate for Alone {
-    fn wanted(&self, _: &BTreeSet<Id>) {}
-
-    fn holds(&self, _: &Id) -> bool {
-        true
-    }
-}
+const PARTING: Duration = Duration::from_secs(5);
+/// How often the loop turns at least.
+const BEAT: Duration = Duration::from_secs(10);
+/// After which time without a turn the loop is stuck.
+const STUCK: Duration = Duration::from_mins(1);
 
 /// What the operator decides.
 #[derive(Clone)]
@@ -94,6 +82,38 @@ pub struct Settings {
     pub instance: Option<String>,
     /// Who may reconcile what.
     pub gate: Arc<dyn Gate>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// Whether the controller works.
+    pub heart: Arc<Heart>,
+}
+
+/// Whether the controller works, for probes.
+#[derive(Debug)]
+pub struct Heart {
+    watched: Arc<Watched>,
+    beat: Mutex<Instant>,
+}
+
+impl Heart {
+    /// Of a controller that is about to begin.
+    pub fn new(watched: Arc<Watched>) -> Self {
+        Self { watched, beat: Mutex::new(Instant::now()) }
+    }
+
+    fn beats(&self) {
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+impl Vital for Heart {
+    fn alive(&self) -> bool {
+        self.beat.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < STUCK
+    }
+
+    fn ready(&self) -> bool {
+        self.watched.is_whole()
+    }
 }
 
 /// Watches, and reconciles until `stop` turns true. A pass in hand has a moment to come to an end then.
@@ -112,8 +132,9 @@ pub async fn run(settings: Settings, watched: Arc<Watched>, stop: channel::Recei
 async fn reconcile(shared: &Arc<Shared>, watched: &Arc<Watched>, mut stop: channel::Receiver<bool>) {
     let mut agenda = Agenda::new(AT_ONCE);
     let mut passes: JoinSet<(Id, Option<Passed>)> = JoinSet::new();
-    let may = |id: &Id| shared.settings.gate.holds(id);
+    let may = |id: &Id| shared.settings.gate.hold(id).is_some();
     while !*stop.borrow_and_update() {
+        shared.settings.heart.beats();
         if watched.is_whole() {
             look(&mut agenda, shared, watched);
             while let Some(id) = agenda.begin(Instant::now(), may) {
@@ -133,11 +154,13 @@ async fn reconcile(shared: &Arc<Shared>, watched: &Arc<Watched>, mut stop: chann
             }
             () = watched.news.notified() => {}
             () = until(due), if due.is_some() && passes.len() < AT_ONCE => {}
+            () = sleep(BEAT) => {}
             _ = stop.changed() => {}
         }
     }
     let ending = async { while passes.join_next().await.is_some() {} };
     let _ = timeout(PARTING, ending).await;
+    shared.settings.gate.give_back().await;
 }
 
 async fn until(due: Option<Instant>) {
@@ -162,6 +185,7 @@ fn look(agenda: &mut Agenda, shared: &Shared, watched: &Watched) {
     };
     let now = Instant::now();
     shared.settings.gate.wanted(&ids);
+    shared.settings.metrics.retain(|estate| ids.iter().any(|id| id.is_estate() && id.to_string() == *estate));
     agenda.sync(&ids, now);
     for namespace in touched {
         agenda.touch(&namespace, now);

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, watch};
+use tracing::Instrument;
 
 use super::agenda::Id;
 use super::events::Teller;
+use super::gate::Hold;
 use super::reading::{self, Read, Scene, Unread};
 use super::status::Ending;
 use super::telling::{Found, Telling};
@@ -19,11 +21,11 @@ use crate::api::status::reason;
 use crate::controller::opening::{Keeper, Opened};
 use crate::controller::reading::{Means, blocking};
 use crate::controller::settling::{failure, settle_on, to_remember};
-use crate::controller::{Ended, Guard, Passed, Trouble};
+use crate::controller::{Ended, Guard, Passed, Trouble, metrics, spans};
 use crate::credentials::{Credentials, Redactor};
 use crate::discovery::Discovered;
 use crate::discovery::reach::Reach;
-use crate::discovery::run::{self as discovery, Limits, Silent};
+use crate::discovery::run::{self as discovery, Limits, Silent, Timed};
 use crate::estate::{Estate, Severity};
 use crate::failure::Failure;
 use crate::forge::Error;
@@ -47,7 +49,6 @@ pub struct Shared {
 }
 
 /// What is kept of an estate from one pass to the next. Losing it costs nothing but requests.
-#[derive(Default)]
 struct Kept {
     keeper: Keeper,
     versions: BTreeMap<Text, String>,
@@ -74,7 +75,11 @@ impl Shared {
     }
 
     fn kept(&self, id: &Id) -> Arc<AsyncMutex<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default().clone()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_insert_with(|| Arc::new(AsyncMutex::new(self.new_kept(id)))).clone()
+    }
+
+    fn new_kept(&self, id: &Id) -> Kept {
+        Kept { keeper: Keeper::counted(self.settings.metrics.clone(), Some(id.to_string())), versions: BTreeMap::new() }
     }
 
     fn forget(&self, id: &Id) {
@@ -85,8 +90,23 @@ impl Shared {
 /// One pass.
 pub async fn pass(shared: Arc<Shared>, id: Id) -> Passed {
     let begun = Instant::now();
-    let (ended, interval) = if id.is_estate() { of_estate(&shared, &id).await } else { (nobodys(&shared, &id.namespace).await, None) };
+    let Some(hold) = shared.settings.gate.hold(&id) else {
+        // Lost between the look and the pass; whoever has it passes.
+        return Passed { ended: Ended::Well, took: Duration::ZERO, interval: None };
+    };
+    let name = id.to_string();
+    let span = spans::pass(id.is_estate().then_some(&*name));
+    let passing = async { if id.is_estate() { of_estate(&shared, &id, &hold).await } else { (nobodys(&shared, &id.namespace).await, None) } };
+    let (ended, interval) = passing.instrument(span).await;
     let took = begun.elapsed();
+    if id.is_estate() {
+        let outcome = match ended {
+            _ if *shared.stop.borrow() => metrics::Outcome::Stopped,
+            Ended::Well => metrics::Outcome::Success,
+            Ended::Badly { .. } => metrics::Outcome::Failure,
+        };
+        shared.settings.metrics.passed(&name, outcome, took, Timestamp::now());
+    }
     tracing::info!(estate = %id, took = took.as_secs_f64(), well = ended == Ended::Well, "a pass is over");
     Passed { ended, took, interval }
 }
@@ -107,7 +127,7 @@ async fn nobodys(shared: &Shared, namespace: &Text) -> Ended {
     Ended::Well
 }
 
-async fn of_estate(shared: &Arc<Shared>, id: &Id) -> (Ended, Option<Duration>) {
+async fn of_estate(shared: &Arc<Shared>, id: &Id, hold: &Hold) -> (Ended, Option<Duration>) {
     let Some(scene) = Scene::take(&shared.watched.world(), id) else {
         shared.forget(id);
         return (Ended::Well, None);
@@ -127,7 +147,7 @@ async fn of_estate(shared: &Arc<Shared>, id: &Id) -> (Ended, Option<Duration>) {
         kept.keeper.forget();
         kept.versions.clone_from(&read.versions);
     }
-    let made = Making { shared, id, own: &own, credentials: &read.credentials, redactor: read.credentials.redactor() };
+    let made = Making { shared, id, hold, own: &own, credentials: &read.credentials, redactor: read.credentials.redactor() };
     let scene = Arc::new(scene);
     let ended = match made.pass(&scene, &mut kept.keeper).await {
         Ok(found) => telling.found(found).await,
@@ -144,6 +164,7 @@ async fn of_estate(shared: &Arc<Shared>, id: &Id) -> (Ended, Option<Duration>) {
 struct Making<'a> {
     shared: &'a Shared,
     id: &'a Id,
+    hold: &'a Hold,
     own: &'a Estate,
     credentials: &'a Credentials,
     redactor: Redactor,
@@ -151,13 +172,14 @@ struct Making<'a> {
 
 impl Making<'_> {
     async fn pass(&self, scene: &Arc<Scene>, keeper: &mut Keeper) -> Result<Found, Unread> {
-        let Read { loaded, revision } = self.read(scene).await?;
+        let Read { loaded, revision } = self.read(scene).instrument(spans::read()).await?;
         let unexpected = |failure| (reason::ESTATE_UNREADABLE, failure);
         let estate = Arc::new(loaded.estate);
         let now = rounded(Timestamp::now(), estate.spec.interval_seconds());
         let reach = Reach::new(loaded.root, Arc::new(self.shared.settings.access.clone()));
+        let timed = Timed::new(&Silent);
         let (asked, mut answers) = discovery::build(&estate, &reach, now);
-        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &Silent, self.shared.stop.clone()).await);
+        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &timed, self.shared.stop.clone()).await);
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         drop(loaded.checkout);
         let discovered = Discovered { answers, history: self.history().await };
@@ -167,14 +189,25 @@ impl Making<'_> {
             Ok((plan, found, discovered))
         });
         let (plan, found, discovered) = planned.await.map_err(unexpected)?;
+        let (metrics, name) = (&self.shared.settings.metrics, self.id.to_string());
+        timed.took().iter().for_each(|(source, took)| metrics.discovered(&name, source, *took));
+        metrics.planned(&name, &plan);
         let mut ending = self.ending(&estate, &plan);
         let (mut outcome, mut urls, mut trouble) = (None, BTreeMap::new(), Trouble::default());
         match self.open(&estate, loaded.at.as_ref(), keeper) {
             Ok(None) => (),
             Ok(Some(opened)) => {
-                let guard = Guard::new(&*opened.forge, self.shared.stop.clone());
-                match settle_on(&estate, &plan, &guard, opened.hosted, now, &|text| tracing::warn!(estate = %self.id, "{text}")).await {
-                    Ok(settled) => outcome = Some(settled),
+                let stop = self.shared.stop.clone();
+                let guard = match self.hold.fence() {
+                    Some(fence) => Guard::fenced(&*opened.forge, stop, fence),
+                    None => Guard::new(&*opened.forge, stop),
+                };
+                let warn = |text: &str| tracing::warn!(estate = %self.id, "{text}");
+                match settle_on(&estate, &plan, &guard, opened.hosted, now, &warn).instrument(spans::settle()).await {
+                    Ok(settled) => {
+                        metrics.settled(&name, settled.standings.values());
+                        outcome = Some(settled);
+                    }
                     Err(error) => ending.troubles.insert(0, self.forge_trouble(error)),
                 }
                 trouble = guard.trouble();
