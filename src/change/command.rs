@@ -16,9 +16,9 @@ pub(super) fn set(estate: &Estate, namespace: &str, name: &str, origin: Origin, 
     let text = estate.text(origin);
     let edited = edit::apply(text, 0, text.len(), path, to).map_err(|refusal| refusal.reason)?;
     let (Some(before), Some(after)) = (read(text), read(&edited)) else { return Err("its document cannot be read".to_owned()) };
-    let patch = difference(&before, &after).ok_or("it is so already")?;
+    let merge = difference(&before, &after).ok_or("it is so already")?;
     let kind = Kind::ConfigurationItem.name().to_lowercase();
-    Ok(format!("kubectl -n {namespace} patch {kind} {} --type merge -p {}", quoted(name), quoted(&patch.to_string())).into())
+    Ok(format!("kubectl -n {namespace} patch {kind} {} --type merge -p {}", quoted(name), quoted(&merge.to_string())).into())
 }
 
 /// The command that declares an item as it was found. `found` holds the fields of a spec.

@@ -131,7 +131,7 @@ pub async fn run(settings: Settings, watched: Arc<Watched>, stop: channel::Recei
 /// Begins passes as they are due.
 async fn reconcile(shared: &Arc<Shared>, watched: &Arc<Watched>, mut stop: channel::Receiver<bool>) {
     let mut agenda = Agenda::new(AT_ONCE);
-    let mut passes: JoinSet<(Id, Option<Passed>)> = JoinSet::new();
+    let mut running: JoinSet<(Id, Option<Passed>)> = JoinSet::new();
     let may = |id: &Id| shared.settings.gate.hold(id).is_some();
     while !*stop.borrow_and_update() {
         shared.settings.heart.beats();
@@ -139,7 +139,7 @@ async fn reconcile(shared: &Arc<Shared>, watched: &Arc<Watched>, mut stop: chann
             look(&mut agenda, shared, watched);
             while let Some(id) = agenda.begin(Instant::now(), may) {
                 let shared = shared.clone();
-                passes.spawn(async move {
+                running.spawn(async move {
                     // A pass that panics is a failed one, and ends nothing else.
                     let passed = tokio::spawn(pass::pass(shared, id.clone())).await.ok();
                     (id, passed)
@@ -148,17 +148,17 @@ async fn reconcile(shared: &Arc<Shared>, watched: &Arc<Watched>, mut stop: chann
         }
         let due = agenda.next(may).filter(|_| watched.is_whole());
         tokio::select! {
-            Some(Ok((id, passed))) = passes.join_next(), if !passes.is_empty() => {
+            Some(Ok((id, passed))) = running.join_next(), if !running.is_empty() => {
                 let passed = passed.unwrap_or(Passed { ended: Ended::Badly { until: None }, took: Duration::ZERO, interval: None });
                 agenda.ended(&id, &passed, Instant::now(), Timestamp::now(), chance());
             }
             () = watched.news.notified() => {}
-            () = until(due), if due.is_some() && passes.len() < AT_ONCE => {}
+            () = until(due), if due.is_some() && running.len() < AT_ONCE => {}
             () = sleep(BEAT) => {}
             _ = stop.changed() => {}
         }
     }
-    let ending = async { while passes.join_next().await.is_some() {} };
+    let ending = async { while running.join_next().await.is_some() {} };
     let _ = timeout(PARTING, ending).await;
     shared.settings.gate.give_back().await;
 }

@@ -28,9 +28,9 @@ use crate::discovery::reach::Reach;
 use crate::discovery::run::{self as discovery, Limits, Silent, Timed};
 use crate::estate::{Estate, Severity};
 use crate::failure::Failure;
-use crate::forge::Error;
 use crate::forge::hosted::Fault;
-use crate::forge::life::Outcome;
+use crate::forge::life::{Action, Outcome};
+use crate::forge::{Error, Forge, Pass};
 use crate::plan::{Plan, plan_and_found};
 use crate::store::Store;
 
@@ -186,10 +186,10 @@ impl Making<'_> {
         let discovered = Discovered { answers, history: self.history().await };
         let of_plan = estate.clone();
         let planned = blocking(move || {
-            let (plan, found) = plan_and_found(&of_plan, &discovered, now);
-            Ok((plan, found, discovered))
+            let (plan, seen) = plan_and_found(&of_plan, &discovered, now);
+            Ok((plan, seen, discovered))
         });
-        let (plan, found, discovered) = planned.await.map_err(unexpected)?;
+        let (plan, seen, discovered) = planned.await.map_err(unexpected)?;
         let (metrics, name) = (&self.shared.settings.metrics, self.id.to_string());
         timed.took().iter().for_each(|(source, took)| metrics.discovered(&name, source, *took));
         metrics.planned(&name, &plan);
@@ -207,6 +207,10 @@ impl Making<'_> {
                 match settle_on(&estate, &plan, &guard, opened.hosted, now, &warn).instrument(spans::settle()).await {
                     Ok(settled) => {
                         metrics.settled(&name, settled.standings.values());
+                        let pass = Pass { base: estate.revision.as_deref(), now };
+                        if let Err(error) = look_up(&guard, &settled, pass).await {
+                            tracing::warn!(estate = %self.id, %error, "the pages of new requests are not known yet");
+                        }
                         outcome = Some(settled);
                     }
                     Err(error) => ending.troubles.insert(0, self.forge_trouble(error)),
@@ -222,7 +226,7 @@ impl Making<'_> {
         self.failed_steps(&mut ending, outcome.as_ref());
         self.remember(&discovered, &plan, now).await;
         let forge = has_forge(&estate);
-        Ok(Found { estate, plan, found, revision, outcome, urls, trouble, ending, forge })
+        Ok(Found { estate, plan, seen, revision, outcome, urls, trouble, ending, forge })
     }
 
     /// Reads what the sources name besides; whatever it is lasts as long as the result.
@@ -313,6 +317,16 @@ impl Making<'_> {
             tracing::warn!(estate = %self.id, %error, "what was seen could not be recorded");
         }
     }
+}
+
+/// What was opened just now has a page only since: the guard learns it from a further listing.
+async fn look_up(guard: &Guard<'_>, settled: &Outcome, pass: Pass<'_>) -> Result<(), Error> {
+    let urls = guard.urls();
+    let unknown = settled.done.iter().any(|step| step.action == Action::Open && !urls.contains_key(&step.key));
+    if unknown {
+        guard.list(pass).await?;
+    }
+    Ok(())
 }
 
 /// The order in which troubles are told.

@@ -121,14 +121,12 @@ fn web_address(api: Option<&str>) -> String {
 
 /// The folder whose files sources of a namespace's estate may read. Of other namespaces it has nothing.
 pub fn folder(files: Option<&Path>, state: &Path, namespace: &str) -> std::io::Result<PathBuf> {
-    match files.map(|files| files.join(namespace)).filter(|folder| folder.is_dir()) {
-        Some(folder) => Ok(folder),
-        None => {
-            let nothing = state.join("no-files");
-            std::fs::create_dir_all(&nothing)?;
-            Ok(nothing)
-        }
+    if let Some(folder) = files.map(|files| files.join(namespace)).filter(|folder| folder.is_dir()) {
+        return Ok(folder);
     }
+    let nothing = state.join("no-files");
+    std::fs::create_dir_all(&nothing)?;
+    Ok(nothing)
 }
 
 #[cfg(test)]

@@ -67,6 +67,9 @@ pub struct About<'a> {
     pub status: &'a str,
 }
 
+/// Some of each name.
+type ByName<'a, T> = HashMap<&'a str, Vec<T>>;
+
 /// What a pass knows of an estate's objects, ready for many questions.
 pub struct Known<'a> {
     plan: &'a Plan,
@@ -83,8 +86,8 @@ pub struct Known<'a> {
 impl<'a> Known<'a> {
     /// Of a plan, with for each item whether it was found. `now` is the instant of what changes now.
     pub fn new(estate: &'a Estate, plan: &'a Plan, found: &[bool], now: Timestamp) -> Self {
-        let (mut by_item, mut by_policy, mut by_key): (HashMap<&str, Vec<&Finding>>, HashMap<&str, Vec<&Finding>>, HashMap<&str, &Finding>) =
-            Default::default();
+        let (mut by_item, mut by_policy): (ByName<'_, &Finding>, ByName<'_, &Finding>) = (HashMap::new(), HashMap::new());
+        let mut by_key: HashMap<&str, &Finding> = HashMap::new();
         let mut worst_first: Vec<&Finding> = plan.findings.iter().collect();
         worst_first.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.key.cmp(&b.key)));
         for finding in worst_first {
@@ -388,9 +391,10 @@ pub fn estate(about: About<'_>, ending: &Ending, tally: &Tally<'_>, now: Timesta
     let (is, why, message) = worst.map_or((true, reason::RECONCILED, "The last pass did all that it should."), |(why, message)| (false, why, message));
     status.conditions = vec![
         writer.condition(types::READY, Some(is), why, message),
-        match ending.retrying {
-            true => writer.condition(types::RECONCILING, Some(true), reason::RETRYING, "The last pass failed and is tried again."),
-            false => writer.condition(types::RECONCILING, Some(false), reason::IDLE, "No pass is under way."),
+        if ending.retrying {
+            writer.condition(types::RECONCILING, Some(true), reason::RETRYING, "The last pass failed and is tried again.")
+        } else {
+            writer.condition(types::RECONCILING, Some(false), reason::IDLE, "No pass is under way.")
         },
         match (ending.stalled, worst) {
             (true, Some((why, message))) => writer.condition(types::STALLED, Some(true), why, message),

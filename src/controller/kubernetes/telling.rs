@@ -28,7 +28,7 @@ pub struct Found {
     /// What differs, and what is proposed.
     pub plan: Plan,
     /// For each item whether it was found.
-    pub found: Vec<bool>,
+    pub seen: Vec<bool>,
     /// The commit, or the digest of the objects.
     pub revision: Text,
     /// What became of the change requests on the forge; none where none was asked, or it could not be.
@@ -102,7 +102,7 @@ impl<'a> Telling<'a> {
 
     /// The pass has a plan.
     pub async fn found(&self, found: Found) -> Ended {
-        let Found { estate, plan, found: seen, revision, outcome, urls, trouble, mut ending, forge } = found;
+        let Found { estate, plan, seen, revision, outcome, urls, trouble, mut ending, forge } = found;
         let known = Known::new(&estate, &plan, &seen, self.now);
         let written = self.statuses(&known).await;
         let mut problems: Vec<String> = ending.troubles.iter().map(|(_, problem)| problem.clone()).collect();

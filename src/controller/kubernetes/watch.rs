@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest of them.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long it must go well to begin with the first pause again.
-const GOES_WELL: Duration = Duration::from_secs(60);
+const GOES_WELL: Duration = Duration::from_mins(1);
 
 /// The pauses, each a little more or less than its length by chance.
 struct Pauses(Duration);
@@ -171,8 +171,8 @@ fn explain(error: &Error) -> Option<String> {
     let status = match error {
         Error::InitialListFailed(kube::Error::Api(status))
         | Error::WatchStartFailed(kube::Error::Api(status))
-        | Error::WatchFailed(kube::Error::Api(status)) => status,
-        Error::WatchError(status) => status,
+        | Error::WatchFailed(kube::Error::Api(status))
+        | Error::WatchError(status) => status,
         other => return Some(format!("{other}")),
     };
     match status.code {
