@@ -65,14 +65,13 @@ fn a_store_of_the_api_server_that_stands_still_holds_up_and_loses_nothing() {
     follows(&site, "8Gi", "True");
 }
 
-/// A watch whose version has been compacted away is told 410 Gone and begins anew; nothing seems deleted meanwhile.
+/// A new watch cache knows no old versions: what a watch had heard by then may be too old (410 Gone), and it begins anew.
 #[test]
-fn a_watch_that_has_expired_begins_anew() {
+fn watches_that_begin_anew_take_nothing_for_deleted_or_changed() {
     let Some(site) = shop_of_its_own() else { return };
     let passes = site.passes();
     site.kube.kill_api_server();
     site.kube.restart_api_server();
-    // After a restart the watch cache knows no old versions: watches from there on are refused or begun anew.
     follows(&site, "8Gi", "False");
     let declared = site.object("estates", "shop")["status"]["declared"].clone();
     assert_eq!(declared, 1);

@@ -18,6 +18,7 @@ use bowline::failure::Failure;
 
 /// How metrics are had.
 #[derive(Args, Clone, Debug)]
+#[group(id = "operations")] // its own name: `run` flattens it among arguments of the same name
 pub struct Arguments {
     /// Serve /metrics for Prometheus, and /healthz and /readyz, here, for example 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS:PORT", env = "BOWLINE_METRICS", hide_env_values = true)]

@@ -161,6 +161,8 @@ impl Site {
                 return object;
             }
             let log = self.log();
+            let ended = self.controller.lock().unwrap().as_mut().and_then(|child| child.try_wait().unwrap());
+            assert!(ended.is_none(), "the controller has ended: {ended:?}\n{}", tail(&log));
             assert!(begun.elapsed() < PATIENCE, "the status of {plural}/{name} is\n{:#}\n{}", object["status"], tail(&log));
             std::thread::sleep(Duration::from_millis(100));
         }
