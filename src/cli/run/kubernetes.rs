@@ -77,7 +77,9 @@ pub async fn run(options: &Options, arguments: &Cluster, operations: &operations
         let _ = halt.send(true);
     };
     let (ended, ()) = tokio::join!(kubernetes::run(settings, watched, stop), signal);
-    looked_after.into_iter().for_each(|serving| serving.abort());
+    if let Some(serving) = looked_after {
+        serving.abort();
+    }
     ended.map(|()| Outcome::Done)
 }
 
