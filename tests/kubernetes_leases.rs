@@ -108,7 +108,11 @@ async fn a_holder_that_cannot_reach_the_api_server_stops_believing_and_goes_on_w
     tokio::time::timeout(Duration::from_secs(11), held.lost()).await.expect("ten seconds after the last renewal at most");
     assert!(begun.elapsed() > Duration::from_secs(4), "not at the first refusal: {:?}", begun.elapsed());
     assert!(held.check().await.is_err());
-    assert_eq!(leases.held(), 0);
+    // What is counted follows with the next request, which may take three seconds.
+    while leases.held() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "it is counted still");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert!(claim.trouble().is_some());
     kube.restart_api_server();
     let again = tokio::time::timeout(TAKEOVER, claim.held()).await.expect("it goes on");

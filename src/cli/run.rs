@@ -49,7 +49,7 @@ pub struct Arguments {
     webhook_secret: Option<String>,
 
     #[command(flatten)]
-    operations: operations::Arguments,
+    operations: operations::Operations,
 }
 
 const LONG_HELP: &str = "\

@@ -273,21 +273,8 @@ fn class(status: Option<u16>) -> &'static str {
 }
 
 /// The phases of change requests, which always have a series.
-const PHASES: [&str; 13] = [
-    "Abandoned",
-    "Approved",
-    "Closed",
-    "Conflicts",
-    "Done",
-    "HandsOff",
-    "Held",
-    "InDoubt",
-    "Overdue",
-    "Proposed",
-    "Rejected",
-    "Unreadable",
-    "Waiting",
-];
+const PHASES: [&str; 13] =
+    ["Abandoned", "Approved", "Closed", "Conflicts", "Done", "HandsOff", "Held", "InDoubt", "Overdue", "Proposed", "Rejected", "Unreadable", "Waiting"];
 
 fn phase(standing: &Standing) -> &'static str {
     match standing {

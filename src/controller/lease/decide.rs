@@ -7,9 +7,9 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use jiff::Timestamp;
 
 /// The times of a Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,17 +52,7 @@ pub struct Machine {
 impl Machine {
     /// One that has seen nothing. `me` must be the name of no other process that ever was.
     pub fn new(me: &str, terms: Terms) -> Self {
-        Self {
-            me: me.to_owned(),
-            terms,
-            seen: None,
-            version: None,
-            mine: None,
-            doubtful: false,
-            looked: None,
-            not_before: None,
-            highest: -1,
-        }
+        Self { me: me.to_owned(), terms, seen: None, version: None, mine: None, doubtful: false, looked: None, not_before: None, highest: -1 }
     }
 
     /// What it believes to hold at this instant.

@@ -29,7 +29,8 @@ fn at() -> Timestamp {
 #[test]
 fn a_new_process_tells_its_version_and_nothing_else() {
     let version = env!("CARGO_PKG_VERSION");
-    let expected = format!("# HELP bowline_build_info The version of Bowline.\n# TYPE bowline_build_info gauge\nbowline_build_info{{version=\"{version}\"}} 1\n");
+    let expected =
+        format!("# HELP bowline_build_info The version of Bowline.\n# TYPE bowline_build_info gauge\nbowline_build_info{{version=\"{version}\"}} 1\n");
     assert_eq!(text(&Metrics::new()), expected);
 }
 

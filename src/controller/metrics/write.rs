@@ -121,12 +121,28 @@ impl Out<'_, '_> {
             };
             series.requests.iter().map(of)
         });
-        self.family("forge_requests", "Requests to forges by the class of the answer's code; `none`: no answer.", None, MetricType::Counter, requests, |out, count| {
-            out.encode_counter(&count, NONE)
-        })?;
-        let quotas = || each().flat_map(|(estate, series)| series.quotas.iter().map(move |(forge, quota)| (labels([("estate", estate), ("forge", forge)]), *quota)));
-        self.gauges("forge_quota_limit", "How many requests the forge takes in all, as it said last.", None, quotas().map(|(labels, quota)| (labels, quota.0)))?;
-        self.gauges("forge_quota_remaining", "How many requests the forge still takes, as it said last.", None, quotas().map(|(labels, quota)| (labels, quota.1)))
+        self.family(
+            "forge_requests",
+            "Requests to forges by the class of the answer's code; `none`: no answer.",
+            None,
+            MetricType::Counter,
+            requests,
+            |out, count| out.encode_counter(&count, NONE),
+        )?;
+        let quotas =
+            || each().flat_map(|(estate, series)| series.quotas.iter().map(move |(forge, quota)| (labels([("estate", estate), ("forge", forge)]), *quota)));
+        self.gauges(
+            "forge_quota_limit",
+            "How many requests the forge takes in all, as it said last.",
+            None,
+            quotas().map(|(labels, quota)| (labels, quota.0)),
+        )?;
+        self.gauges(
+            "forge_quota_remaining",
+            "How many requests the forge still takes, as it said last.",
+            None,
+            quotas().map(|(labels, quota)| (labels, quota.1)),
+        )
     }
 
     fn sources(&mut self, sources: &[Named]) -> Result<(), Error> {
