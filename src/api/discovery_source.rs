@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::status::DiscoverySourceStatus;
 use super::{Period, Selector, Table, Text};
 
-/// One source of facts. Exactly one of `file`, `host` and `tls` is given.
+/// One source of facts. Exactly one of `file`, `host`, `tls` and `kubernetes` is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bowline.dev",
@@ -16,23 +16,7 @@ use super::{Period, Selector, Table, Text};
     namespaced,
     shortname = "dsrc",
     category = "bowline",
-    status = "DiscoverySourceStatus",
-    printcolumn(
-        name = "Complete",
-        type_ = "boolean",
-        json_path = ".status.complete",
-        description = "Whether its last answer said everything that its scope covers"
-    ),
-    printcolumn(name = "Items", type_ = "integer", json_path = ".status.items", description = "How many items its last answer had"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is asked, and answers"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is ready or not"),
-    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", description = "Whether it is left out", priority = 1)
+    status = "DiscoverySourceStatus"
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DiscoverySourceSpec {
@@ -45,6 +29,9 @@ pub struct DiscoverySourceSpec {
     /// Certificates of endpoints and of files below the estate's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSource>,
+    /// The objects of a Kubernetes cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Box<KubernetesSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -131,6 +118,73 @@ pub struct TlsSource {
     /// A PEM file below the estate's root with authorities that are trusted besides the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorities: Option<Text>,
+}
+
+/// Which cluster is asked, as whom, and for what.
+///
+/// Bowline lends its own identity (a kubeconfig's user, the service account of its pod) only where the operator names that very file or folder
+/// with `--allow-read`; else `credentials` says who asks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubernetesSource {
+    /// The cluster's name, the same wherever it is spoken of: the first part of `kubernetes/path` (`CLUSTER/KIND/NAMESPACE/NAME`) and of the
+    /// items' names. Letters, digits and `-`.
+    pub cluster: Text,
+    /// A kubeconfig below the estate's root, or one that the operator allows with `--allow-read`. Default: the cluster in which Bowline runs,
+    /// else the kubeconfig of `KUBECONFIG` or `~/.kube/config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<Text>,
+    /// The context of the kubeconfig. Default: its current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Text>,
+    /// The operator's credential, a token or a client certificate, bound to the API server's host. Default: who the kubeconfig or the service
+    /// account says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Text>,
+    /// The namespaces that are asked, each by itself, so that rights in them are enough. Default: all at once. Keep `scope` as narrow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<Text>,
+    /// The resources that are asked for. Default: all; where `namespaces` are given, those that stand in namespaces. Keep `scope` as narrow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<KubernetesResource>,
+}
+
+/// Resources of a Kubernetes cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum KubernetesResource {
+    /// The cluster itself: its version and the uid of its `kube-system` namespace.
+    Cluster,
+    /// Nodes.
+    Node,
+    /// Namespaces.
+    Namespace,
+    /// Deployments.
+    Deployment,
+    /// Stateful sets.
+    StatefulSet,
+    /// Daemon sets.
+    DaemonSet,
+    /// Cron jobs.
+    CronJob,
+    /// Services.
+    Service,
+    /// Ingresses.
+    Ingress,
+    /// Gateways of the Gateway API, where the cluster has it.
+    Gateway,
+    /// HTTP routes of the Gateway API, where the cluster has it.
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+    /// gRPC routes of the Gateway API, where the cluster has it.
+    #[serde(rename = "GRPCRoute")]
+    GrpcRoute,
+    /// TLS routes of the Gateway API, where the cluster has it.
+    #[serde(rename = "TLSRoute")]
+    TlsRoute,
+    /// Persistent volumes.
+    PersistentVolume,
+    /// Certificates of Secrets of the type `kubernetes.io/tls`; their keys are never kept.
+    TlsSecret,
 }
 
 /// What an item means, each a jq expression over it.

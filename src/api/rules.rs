@@ -6,9 +6,10 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule};
 
 use super::Kind;
+use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 3] = ["file", "host", "tls"];
+pub const SOURCES: [&str; 4] = ["file", "host", "tls", "kubernetes"];
 /// The parts of an Estate's `forge` of which exactly one is given.
 pub const FORGES: [&str; 3] = ["local", "github", "gitea"];
 
@@ -75,6 +76,9 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.tls.files[]", 1024),
     (Kind::DiscoverySource, "spec.tls.authorities", PATH),
     (Kind::DiscoverySource, "spec.tls.endpoints[]", NAME),
+    (Kind::DiscoverySource, "spec.kubernetes.cluster", NAME),
+    (Kind::DiscoverySource, "spec.kubernetes.namespaces[]", NAME),
+    (Kind::DiscoverySource, "spec.kubernetes.credentials", NAME),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -116,6 +120,7 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::PatchWindow, "spec.except", 1024),
     (Kind::DiscoverySource, "spec.tls.files", 1024),
     (Kind::DiscoverySource, "spec.tls.endpoints", 4096),
+    (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -204,7 +209,9 @@ fn duration(kind: Kind, at: &'static str) -> Rule {
 
 /// A duration that must not be nothing.
 fn positive(kind: Kind, at: &'static str) -> [Rule; 2] {
-    [duration(kind, at), Rule::new(kind, at, "self.matches('[1-9]')", "this is no time at all; write for example 4h, 30d or PT4H")]
+    // Where there is no number at all, the other rule says so.
+    let some = "!self.matches('[0-9]') || self.matches('[1-9]')";
+    [duration(kind, at), Rule::new(kind, at, some, "this is no time at all; write for example 4h, 30d or PT4H")]
 }
 
 /// A path that stays below the estate's root.
@@ -218,8 +225,8 @@ fn not_empty(kind: Kind, at: &'static str, message: &str) -> Rule {
 }
 
 /// The name of a Secret.
-fn credential(at: &'static str) -> Rule {
-    Rule::new(Kind::Estate, at, "!self.contains('/')", "a credential is named without a namespace; it stands in the estate's own")
+fn credential(kind: Kind, at: &'static str) -> Rule {
+    Rule::new(kind, at, "!self.contains('/')", "a credential is named without a namespace; it stands in this one")
 }
 
 const PERCENT: &str = "self.matches('^ *([0-9]{1,2}([.][0-9]+)?|100([.]0+)?) *% *$')";
@@ -232,9 +239,9 @@ fn estate() -> Vec<Rule> {
         repository("spec.forge.github.repository"),
         repository("spec.forge.gitea.repository"),
         Rule::new(of, "spec.forge.gitea", "has(self.url)", "the address of this Gitea is not known; add `url`"),
-        credential("spec.forge.github.credentials"),
-        credential("spec.forge.gitea.credentials"),
-        credential("spec.git.credentials"),
+        credential(of, "spec.forge.github.credentials"),
+        credential(of, "spec.forge.gitea.credentials"),
+        credential(of, "spec.git.credentials"),
         not_empty(of, "spec.git.url", "`url` is empty; write the address of the repository, or leave out `git`"),
         inside(of, "spec.git.path"),
         duration(of, "spec.changes.rejectedFor"),
@@ -343,6 +350,8 @@ fn policy() -> Vec<Rule> {
     ]
 }
 
+/// What Kubernetes takes as the name of a namespace.
+const LABEL: &str = "self.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')";
 const ENDPOINT: &str = r"self.matches('^ *[^ /]+:[0-9]{1,5} *$')";
 const NO_ENDPOINT: &str = "this is no endpoint; write host:port, for example pay.example.com:443";
 
@@ -381,6 +390,9 @@ fn source() -> Vec<Rule> {
         inside(of, "spec.tls.files[]"),
         inside(of, "spec.tls.authorities"),
         Rule::new(of, "spec.tls.endpoints[]", ENDPOINT, NO_ENDPOINT),
+        Rule::new(of, "spec.kubernetes.cluster", LABEL, "this is no name of a cluster; write small letters, digits and `-`, for example prod-1"),
+        Rule::new(of, "spec.kubernetes.namespaces[]", LABEL, "this is no name of a namespace; write small letters, digits and `-`"),
+        credential(of, "spec.kubernetes.credentials"),
     ];
     for at in ["spec.interval", "spec.timeout", "spec.staleAfter"] {
         rules.extend(positive(of, at));
@@ -388,21 +400,16 @@ fn source() -> Vec<Rule> {
     rules
 }
 
-/// What was decided on is what is done: whoever has something else to propose says so in `status.phase` first.
+/// What was approved is what is done: whoever has something else to propose says so in `status.phase` first.
 fn request() -> Vec<Rule> {
     let of = Kind::ChangeRequest;
     let time = |at| Rule::new(of, at, INSTANT, "this is no instant; write it with offset and zone, for example 2026-11-29T02:00:00+01:00[Europe/Zurich]");
+    let approved: Vec<String> = Phase::ALL.into_iter().filter(|phase| phase.is_approved()).map(|phase| format!("'{phase:?}'")).collect();
+    let unchanged =
+        format!("!has(oldSelf.status) || !has(oldSelf.status.phase) || !(oldSelf.status.phase in [{}]) || self.spec == oldSelf.spec", approved.join(", "));
+    let words = "what was approved is not rewritten; a request that is proposed anew has the phase New or Proposed in its status first";
     vec![
-        Rule {
-            forbids: true,
-            ..Rule::new(
-                of,
-                "",
-                "!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase in ['New', 'Proposed'] || self.spec == oldSelf.spec",
-                "what was decided is not rewritten; a request that is proposed anew has the phase New or Proposed in its status first",
-            )
-        }
-        .about(".spec"),
+        Rule { forbids: true, ..Rule::new(of, "", unchanged, words) }.about(".spec"),
         Rule::new(of, "spec.actions[]", "self.kind != 'Report'", "a change adopts or enforces; write Adopt or Enforce").about(".kind"),
         Rule::new(of, "spec.risk.score", "self <= 100", "a score has at most 100 points"),
         time("spec.schedule.start"),

@@ -8,10 +8,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bowline::api::{DiscoverySourceSpec, Text};
-use bowline::discovery::reach::Reach;
+use bowline::controller::reading::{self, blocking, named};
 use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Answer, Discovered};
 use bowline::estate::git::{self, GitError};
@@ -22,11 +21,11 @@ use git2::{Diff, DiffOptions, ErrorCode, Oid, Repository};
 use globset::GlobBuilder;
 use tempfile::TempDir;
 
-use super::error::Failure;
 use super::options::Options;
 use super::render::difference::Base;
 use super::render::progress::Progress;
-use super::session::{self, EstateArgument, Session, blocking, folder_name, named, no_repository, relative, root_of};
+use super::session::{self, EstateArgument, Session, folder_name, no_repository, relative, root_of};
+use bowline::failure::Failure;
 
 /// The estate at the base.
 pub struct AtBase {
@@ -56,7 +55,7 @@ struct Changed {
 
 /// Reads the estate of `argument` as it is in the commit that `name` means.
 pub async fn read(argument: &EstateArgument, name: &str) -> Result<AtBase, Failure> {
-    if session::is_address(&argument.estate) || argument.within.branch.is_some() {
+    if reading::is_address(&argument.estate) || argument.within.branch.is_some() {
         return Err(Failure::new("--base compares a folder with a commit of the repository in which it stands")
             .hint("name the folder of a clone, without --branch: `bowline plan FOLDER --base origin/main`"));
     }
@@ -218,7 +217,7 @@ impl AtBase {
             let (_scratch, root) = self.commit.check_out()?;
             let asked = Estate { sources: anew, policies: self.estate.policies.clone(), ..Estate::default() };
             let progress = Progress::start();
-            let (sources, refused) = discovery::build(&asked, &Reach::new(root, Arc::new(session::access(options)?)), head.now);
+            let (sources, refused) = discovery::build(&asked, &session::reach(options, root)?, head.now);
             let (_running, stop) = tokio::sync::watch::channel(false);
             shared.extend(refused);
             shared.extend(discovery::ask_all(sources, &Limits::default(), head.now, &progress, stop).await);

@@ -7,7 +7,6 @@ mod completions;
 mod crds;
 mod demo;
 mod discover;
-mod error;
 mod explain;
 mod forge;
 mod impact;
@@ -30,7 +29,7 @@ use std::time::Duration;
 use bowline::controller::traces::Traces;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use error::Failure;
+use bowline::failure::Failure;
 use options::Options;
 
 /// Holds an IT estate to its declared state: what is declared, what is there, and a change request that a board can judge.

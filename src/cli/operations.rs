@@ -13,8 +13,8 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::error::Failure;
 use super::{log, reconcile};
+use bowline::failure::Failure;
 
 /// How metrics are had.
 #[derive(Args, Clone, Debug)]

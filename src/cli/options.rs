@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::error::Failure;
 use super::log;
+use bowline::failure::Failure;
 
 /// Options that every verb knows.
 #[derive(Args, Clone, Debug)]

@@ -1,5 +1,7 @@
 //! `bowline run`: reconciles for ever, each interval and at once when a forge's webhook says that something has changed.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
@@ -20,13 +22,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument;
 
-use super::error::Failure;
-use super::forge::{self, Keeper};
+use super::forge;
 use super::operations::{self, Report};
 use super::options::{Format, Options, print_text};
 use super::render::{count, diagnostics};
 use super::session::{self, EstateArgument, Session};
 use super::{Outcome as Ends, check, interrupted, log, reconcile};
+use bowline::controller::opening::{self, Keeper};
+use bowline::controller::settling;
+use bowline::failure::Failure;
 
 /// What an estate is called that was never read.
 const UNKNOWN: &str = "unknown";
@@ -49,6 +53,9 @@ pub struct Arguments {
     webhook_secret: Option<String>,
 
     #[command(flatten)]
+    cluster: kubernetes::Cluster,
+
+    #[command(flatten)]
     operations: operations::Operations,
 }
 
@@ -61,6 +68,11 @@ Webhooks: POST /webhooks/github and /webhooks/gitea (Forgejo too) have it pass w
 be signed with the secret. GET /healthz answers 200 while it works, /readyz once a pass has gone well. It speaks plain HTTP: put your reverse proxy with TLS \
 before it. Polling goes on as the net beneath.
 
+In a cluster (--kubernetes) the Estate objects say what is reconciled, and everything else on this page about estates is theirs to say: each takes in the \
+documents of its own namespace, or those that its spec.git names. Credentials are Secrets of that namespace with the label bowline.dev/credential: \"true\" and \
+the annotation bowline.dev/hosts. What is found stands in the objects' status; change requests are ChangeRequest objects, and pull requests too where the \
+Estate names a forge.
+
 Looking after it: --metrics serves /metrics for Prometheus, and /healthz and /readyz as well. With --log-format json each pass is one line of JSON on \
 standard error. Where OTEL_EXPORTER_OTLP_ENDPOINT is set, traces are sent there (OTLP over HTTP, Protobuf).
 
@@ -71,6 +83,9 @@ Which estate: an address of a git repository is fetched. A folder in a git repos
 
 /// Reconciles until it is told to stop.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failure> {
+    if arguments.cluster.kubernetes {
+        return kubernetes::run(options, &arguments.cluster, &arguments.operations).await;
+    }
     let manners = Manners::default();
     let pulse = Arc::new(Pulse::new(manners.interval));
     let (halt, stop) = watch::channel(false);
@@ -91,7 +106,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failu
         pulse: pulse.clone(),
         inbox,
         stop: stop.clone(),
-        keeper: Mutex::new(Keeper::counted(metrics.clone())),
+        keeper: Mutex::new(Keeper::counted(metrics.clone(), None)),
         metrics,
         told: Lock::default(),
     });
@@ -215,9 +230,9 @@ impl Runner {
         }
         self.named(&session.estate.name);
         check::refuse_empty(&session.estate)?;
-        let opened = self.keeper.lock().await.open(&self.options, &session.estate, session.at.as_ref())?;
+        let opened = forge::open_with(&mut *self.keeper.lock().await, &self.options, &session.estate, session.at.as_ref())?;
         let base_branch = session.at.as_ref().and_then(|at| at.branch.clone());
-        self.pulse.watch(Watched { repositories: forge::repositories(&session.estate, session.at.as_ref()), base_branch });
+        self.pulse.watch(Watched { repositories: opening::repositories(&session.estate, session.at.as_ref()), base_branch });
         let plan = self.plan(&session);
         let asked = session.took.values().max().copied();
         let mut problems = problems(&session, &plan);
@@ -227,7 +242,7 @@ impl Runner {
         }
         let guard = Guard::new(&*opened.forge, self.stop.clone());
         let settled = reconcile::settle_on(&self.options, &session, &plan, &[], &guard, opened.hosted).instrument(spans::settle()).await;
-        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: reconcile::failure(error) })?;
+        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: settling::failure(error) })?;
         Ok(Done { plan, settled, trouble: guard.trouble(), suspended: false, problems: problems.join("; "), asked })
     }
 

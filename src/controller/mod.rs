@@ -4,6 +4,10 @@
 //! schedule   pure: when the next pass is due
 //! pulse      what the loop and the listener tell each other: a pass is wanted, the loop lives, what matters
 //! endless    the loop: one pass after the other, none of which can end it
+//! reading    an estate that is kept in git
+//! opening    the forge that an estate declares
+//! settling   the forge brought to what a plan wants, with the dashboard
+//! kubernetes the controller: the same over objects of a cluster
 //! guard      a forge that stops between two steps, and remembers what went wrong
 //! lease      several replicas share estates through Leases of a cluster
 //! metrics    what Prometheus scrapes
@@ -23,13 +27,17 @@
 mod endless;
 mod event;
 pub mod guard;
+pub mod kubernetes;
 pub mod lease;
 pub mod listen;
 pub mod metrics;
+pub mod opening;
 pub mod probes;
 mod pulse;
+pub mod reading;
 pub mod schedule;
 mod seen;
+pub mod settling;
 mod signature;
 pub mod spans;
 pub mod traces;

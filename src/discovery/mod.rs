@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod host;
+pub mod kubernetes;
 pub mod mapping;
 pub mod reach;
 pub mod run;

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::file::Files;
 use super::tls::Connect;
 use crate::access::{Access, AccessError};
+use crate::credentials::Credentials;
 
 /// Files and connections for the sources of one estate.
 #[derive(Clone)]
@@ -20,12 +21,23 @@ pub struct Reach {
     pub root: PathBuf,
     /// Connections.
     pub connect: Arc<dyn Connect>,
+    /// What the operator allows, for what is more than a file.
+    pub access: Arc<Access>,
+    /// What the operator lends, bound to hosts.
+    pub credentials: Arc<Credentials>,
 }
 
 impl Reach {
-    /// What `access` allows to an estate at `root`.
+    /// What `access` allows to an estate at `root`, without any credentials.
     pub fn new(root: PathBuf, access: Arc<Access>) -> Self {
-        Self { files: Arc::new(Allowed { root: root.clone(), access: access.clone() }), root, connect: access }
+        let files = Arc::new(Allowed { root: root.clone(), access: access.clone() });
+        Self { files, root, connect: access.clone(), access, credentials: Arc::default() }
+    }
+
+    /// The same with the operator's credentials.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Arc<Credentials>) -> Self {
+        Self { credentials, ..self }
     }
 }
 

@@ -16,6 +16,8 @@ use tracing::{Instrument, Span};
 
 use super::file::FileSource;
 use super::host::HostSource;
+use super::kubernetes::KubernetesSource;
+use super::kubernetes::identity::{Means, Surroundings};
 use super::reach::Reach;
 use super::tls::TlsSource;
 use super::{Answer, Source};
@@ -26,6 +28,9 @@ use crate::estate::{Declared, Estate};
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest that a source may say.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// The kinds of sources, as a sentence names them.
+const KINDS: &str = "`file`, `host`, `tls` and `kubernetes`";
 
 /// A source and how long its answer may take.
 #[derive(Clone)]
@@ -119,17 +124,23 @@ pub fn build(estate: &Estate, reach: &Reach, now: Timestamp) -> (Vec<Asked>, Vec
 
 fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &Reach) -> Result<Arc<dyn Source>, String> {
     let (name, spec) = (&declared.name, &declared.spec);
-    match (&spec.file, &spec.host, &spec.tls) {
-        (Some(file), None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?)),
-        (None, Some(host), None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
-        (None, None, Some(tls)) => {
+    // Answers that are in hand by then must not be lost to the time-out of the whole.
+    let deadline = timeout_of(spec).saturating_sub(Duration::from_secs(5)).max(Duration::from_secs(1));
+    match (&spec.file, &spec.host, &spec.tls, &spec.kubernetes) {
+        (Some(file), None, None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?)),
+        (None, Some(host), None, None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
+        (None, None, Some(tls), None) => {
             let of_policies = estate.policies.iter().flat_map(|policy| policy.spec.endpoints.iter().cloned()).collect();
             let source = TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone());
-            // Answers that are in hand by then must not be lost to the time-out of the whole.
-            Ok(Arc::new(source.with_deadline(timeout_of(spec).saturating_sub(Duration::from_secs(5)).max(Duration::from_secs(1)))))
+            Ok(Arc::new(source.with_deadline(deadline)))
         }
-        (None, None, None) => Err("it says of what kind it is nowhere; give exactly one of `file`, `host` and `tls`".to_owned()),
-        _ => Err("it is of more than one kind; give exactly one of `file`, `host` and `tls`".to_owned()),
+        (None, None, None, Some(kubernetes)) => {
+            let (root, access, credentials) = (reach.root.clone(), reach.access.clone(), reach.credentials.clone());
+            let means = Means { root, access, credentials, surroundings: Surroundings::default() };
+            Ok(Arc::new(KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline)))
+        }
+        (None, None, None, None) => Err(format!("it says of what kind it is nowhere; give exactly one of {KINDS}")),
+        _ => Err(format!("it is of more than one kind; give exactly one of {KINDS}")),
     }
 }
 

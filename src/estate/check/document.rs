@@ -7,9 +7,11 @@ use serde_json::Value as Json;
 
 use super::schema::{Compiled, Mistake, short, shown, steps};
 use crate::api::certificate_policy::MaxValidity;
+use crate::api::discovery_source::KubernetesSource;
 use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
+use crate::discovery::kubernetes::kinds::is_label;
 use crate::discovery::mapping;
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
@@ -111,11 +113,9 @@ pub(crate) fn estate(spec: &EstateSpec) -> Vec<Mistake> {
 
 /// What is wrong with a source that its shape allows.
 pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
-    let given: Vec<&str> = [("file", spec.file.is_some()), ("host", spec.host.is_some()), ("tls", spec.tls.is_some())]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
-        .collect();
-    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &given, "file, host, tls").into_iter().collect();
+    let kinds = [("file", spec.file.is_some()), ("host", spec.host.is_some()), ("tls", spec.tls.is_some()), ("kubernetes", spec.kubernetes.is_some())];
+    let given: Vec<&str> = kinds.into_iter().filter_map(|(name, given)| given.then_some(name)).collect();
+    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &given, "file, host, tls, kubernetes").into_iter().collect();
     if let Some(file) = &spec.file {
         mistakes.extend(outside_root("spec.file.path", &file.path));
         if file.path.trim().is_empty() {
@@ -126,8 +126,21 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
         mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| outside_root(&format!("spec.tls.files.{place}"), path)));
         mistakes.extend(tls.authorities.iter().filter_map(|path| outside_root("spec.tls.authorities", path)));
     }
+    mistakes.extend(spec.kubernetes.iter().flat_map(|spec| kubernetes(spec)));
     mistakes.extend(expressions(spec));
     mistakes
+}
+
+fn kubernetes(spec: &KubernetesSource) -> Vec<Mistake> {
+    let named = std::iter::once(("spec.kubernetes.cluster".to_owned(), &spec.cluster));
+    let namespaces = spec.namespaces.iter().enumerate().map(|(place, name)| (format!("spec.kubernetes.namespaces.{place}"), name));
+    let wrong = named.chain(namespaces).filter(|(_, name)| !is_label(name));
+    wrong
+        .map(|(path, name)| {
+            let hint = "small letters, digits and `-`, at most 63 of them, a letter or digit first and last".to_owned();
+            Mistake::at(&path, "unknown-value", format!("`{}` is no name of one", short(name))).hint(hint)
+        })
+        .collect()
 }
 
 fn expressions(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
