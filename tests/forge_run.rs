@@ -4,90 +4,18 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ring::hmac;
+use support::running::{Running, exchange, until};
 use support::{AT, Place};
 
 const SECRET: &str = "a secret of more than sixteen bytes";
 
-/// The program while it runs; what it says is gathered as it comes.
-struct Running {
-    child: Child,
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
-}
-
-impl Running {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
-        let arguments = [&["run", ".", "--at", AT], arguments].concat();
-        let mut child = place.command(&arguments).env("HOOK_SECRET", SECRET).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = gather(child.stdout.take().unwrap());
-        let stderr = gather(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
-    }
-
-    fn stderr(&self) -> String {
-        self.stderr.lock().unwrap().clone()
-    }
-
-    fn stdout(&self) -> String {
-        self.stdout.lock().unwrap().clone()
-    }
-
-    /// Waits until it has said this on standard error.
-    #[track_caller]
-    fn says(&self, what: &str) -> String {
-        until(|| self.stderr().contains(what).then(|| self.stderr())).unwrap_or_else(|| panic!("never said `{what}`:\n{}", self.stderr()))
-    }
-
-    /// Sends SIGTERM and waits; the exit code, and how long it took.
-    fn terminate(&mut self) -> (Option<i32>, Duration) {
-        let begun = Instant::now();
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let code = until(|| self.child.try_wait().unwrap()).expect("it ends").code();
-        (code, begun.elapsed())
-    }
-
-    /// Where it listens.
-    fn address(&self) -> String {
-        let said = self.says("Listening for webhooks on http://");
-        let rest = said.split("http://").nth(1).unwrap();
-        rest.split('/').next().unwrap().to_owned()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn gather(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let gathered = Arc::new(Mutex::new(String::new()));
-    let to = gathered.clone();
-    std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            to.lock().unwrap().push_str(&format!("{line}\n"));
-        }
-    });
-    gathered
-}
-
-fn until<T>(mut found: impl FnMut() -> Option<T>) -> Option<T> {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_mins(1) {
-        if let Some(found) = found() {
-            return Some(found);
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    None
+/// The program at this instant, with these arguments besides.
+fn start(place: &Place, arguments: &[&str]) -> Running {
+    let arguments = [&["run", ".", "--at", AT], arguments].concat();
+    Running::start(place.command(&arguments).env("HOOK_SECRET", SECRET))
 }
 
 fn branches(place: &Place) -> Vec<String> {
@@ -107,7 +35,7 @@ fn harbour(interval: &str) -> Place {
 /// The program with a listener and its secret, which no pass but the first and those asked for would make.
 fn listening(place: &Place) -> Running {
     place.write("../credentials.yaml", "- {name: hook, token: {env: HOOK_SECRET}, hosts: [localhost]}\n");
-    Running::start(place, &["--listen", "127.0.0.1:0", "--webhook-secret", "hook", "--credentials", "../credentials.yaml"])
+    start(place, &["--listen", "127.0.0.1:0", "--webhook-secret", "hook", "--credentials", "../credentials.yaml"])
 }
 
 fn get(address: &str, path: &str) -> String {
@@ -127,18 +55,10 @@ fn push(address: &str, secret: &str, number: u32) -> String {
     )
 }
 
-fn exchange(address: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn the_first_pass_opens_requests_and_later_ones_do_nothing_and_say_nothing() {
     let place = harbour("1s");
-    let mut running = Running::start(&place, &[]);
+    let mut running = start(&place, &[]);
     let said = running.says("opened");
     let opened = branches(&place);
     assert!(!opened.is_empty());
@@ -156,7 +76,7 @@ fn the_first_pass_opens_requests_and_later_ones_do_nothing_and_say_nothing() {
 #[test]
 fn what_changes_is_seen_at_the_next_interval() {
     let place = harbour("1s");
-    let running = Running::start(&place, &["--output", "json"]);
+    let running = start(&place, &["--output", "json"]);
     until(|| running.stdout().contains("\"Reconciliation\"").then_some(())).expect("a line of JSON");
     let facts = place.read("observed/vcenter.json").replace("\"value\": \"13\"", "\"value\": \"14\"");
     place.write("observed/vcenter.json", &facts);
@@ -175,7 +95,7 @@ fn a_signal_in_the_middle_of_the_first_pass_leaves_nothing_half_done() {
     whole.bowline(&["reconcile", ".", "--at", AT]).ends_with(0);
     for delay in [0, 30, 80, 150, 300] {
         let place = harbour("1h");
-        let mut running = Running::start(&place, &[]);
+        let mut running = start(&place, &[]);
         std::thread::sleep(Duration::from_millis(delay));
         let (code, took) = running.terminate();
         // Before the program has asked for signals, the system ends it.
@@ -198,7 +118,7 @@ fn a_broken_estate_does_not_end_it_and_its_mending_is_picked_up() {
     let mut running = listening(&place);
     running.says("the pass failed");
     assert!(branches(&place).is_empty(), "nothing is proposed under limits that nobody has set");
-    let address = running.address();
+    let address = running.address_after("Listening for webhooks on http://");
     assert!(get(&address, "/healthz").contains(" 200 "), "it lives");
     assert!(get(&address, "/readyz").contains(" 503 "), "but nothing has gone well yet");
     place.write("bowline.yaml", &good);
@@ -213,7 +133,7 @@ fn a_broken_estate_does_not_end_it_and_its_mending_is_picked_up() {
 #[test]
 fn an_estate_that_breaks_while_it_runs_keeps_its_interval() {
     let place = harbour("1s");
-    let running = Running::start(&place, &[]);
+    let running = start(&place, &[]);
     running.says("opened");
     let good = place.read("bowline.yaml");
     place.write("bowline.yaml", "kind: Estate\napiVersion: bowline.dev/v1alpha1\nspec: [\n");
@@ -230,7 +150,7 @@ fn an_estate_that_breaks_while_it_runs_keeps_its_interval() {
 fn a_folder_without_a_repository_is_a_failing_pass_with_what_to_do() {
     let place = Place::new();
     place.write("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: bare}\nspec: {timeZone: UTC}\n");
-    let running = Running::start(&place, &[]);
+    let running = start(&place, &[]);
     let said = running.says("the pass failed");
     assert!(said.contains("is not in a git repository") && said.contains("hint"), "{said}");
     assert_eq!(said.lines().count(), 1);
@@ -241,7 +161,7 @@ fn a_signed_webhook_makes_a_pass_at_once_and_a_forged_one_none() {
     let place = harbour("1h");
     let mut running = listening(&place);
     running.says("opened");
-    let address = running.address();
+    let address = running.address_after("Listening for webhooks on http://");
     let facts = place.read("observed/vcenter.json").replace("\"value\": \"13\"", "\"value\": \"14\"");
     place.write("observed/vcenter.json", &facts);
     place.commit_all("Another version");

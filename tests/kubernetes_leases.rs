@@ -71,10 +71,10 @@ async fn a_replica_that_dies_is_followed_within_twenty_seconds_and_never_do_two_
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     });
-    let taken = tokio::time::timeout(TAKEOVER, second.held()).await.expect("within twenty seconds");
+    let next = tokio::time::timeout(TAKEOVER, second.held()).await.expect("within twenty seconds");
     println!("taken over after {:?}", died.elapsed());
     assert!(died.elapsed() > Duration::from_secs(9), "who held may believe so for ten seconds more");
-    assert_eq!(taken.token(), token + 1);
+    assert_eq!(next.token(), token + 1);
     assert!(!held.holds(Instant::now()));
     over.store(true, Ordering::Relaxed);
     sampler.await.unwrap();
@@ -90,10 +90,10 @@ async fn what_is_given_back_is_taken_at_once() {
     first.release().await;
     assert!(!held.holds(Instant::now()), "given back is given back");
     held.lost().await;
-    let taken = tokio::time::timeout(Duration::from_secs(5), second.held()).await.expect("at once");
+    let next = tokio::time::timeout(Duration::from_secs(5), second.held()).await.expect("at once");
     println!("taken after {:?}", begun.elapsed());
-    assert_eq!(taken.token(), token + 1);
-    assert!(taken.check().await.is_ok() && held.check().await.is_err());
+    assert_eq!(next.token(), token + 1);
+    assert!(next.check().await.is_ok() && held.check().await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,11 @@ async fn a_holder_that_cannot_reach_the_api_server_stops_believing_and_goes_on_w
     tokio::time::timeout(Duration::from_secs(11), held.lost()).await.expect("ten seconds after the last renewal at most");
     assert!(begun.elapsed() > Duration::from_secs(4), "not at the first refusal: {:?}", begun.elapsed());
     assert!(held.check().await.is_err());
-    assert_eq!(leases.held(), 0);
+    // What is counted follows with the next request, which may take three seconds.
+    while leases.held() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "it is counted still");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert!(claim.trouble().is_some());
     kube.restart_api_server();
     let again = tokio::time::timeout(TAKEOVER, claim.held()).await.expect("it goes on");

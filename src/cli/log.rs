@@ -42,9 +42,10 @@ pub fn start(options: &Options, redactor: Redactor, traces: Option<&Traces>) {
     let redactor = Arc::new(redactor);
     let writer = move || redactor.writer(std::io::stderr());
     let lines = fmt::layer().with_ansi(!json && colour(&std::io::stderr())).with_writer(writer);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match json {
-        true => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed(),
-        false => lines.with_target(false).with_filter(filter).boxed(),
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = if json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()
+    } else {
+        lines.with_target(false).with_filter(filter).boxed()
     };
     let _ = tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init();
 }

@@ -18,8 +18,7 @@ use bowline::failure::Failure;
 
 /// How metrics are had.
 #[derive(Args, Clone, Debug)]
-#[group(id = "operations")] // its own name: `run` flattens it among arguments of the same name
-pub struct Arguments {
+pub struct Operations {
     /// Serve /metrics for Prometheus, and /healthz and /readyz, here, for example 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS:PORT", env = "BOWLINE_METRICS", hide_env_values = true)]
     pub metrics: Option<SocketAddr>,
@@ -28,7 +27,7 @@ pub struct Arguments {
 /// How much those who scrape may take up: they are few.
 const BOUNDS: Bounds = Bounds { connections: 32, time_for_head: Duration::from_secs(5), time_in_all: Duration::from_secs(10) };
 
-impl Arguments {
+impl Operations {
     /// Serves metrics and probes for as long as the task that is given is not aborted; none: nobody asks for them.
     pub async fn serve(&self, vital: Arc<dyn Vital>, metrics: Arc<Metrics>) -> Result<Option<JoinHandle<()>>, Failure> {
         let Some(address) = self.metrics else { return Ok(None) };

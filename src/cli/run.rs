@@ -56,7 +56,7 @@ pub struct Arguments {
     cluster: kubernetes::Cluster,
 
     #[command(flatten)]
-    operations: operations::Arguments,
+    operations: operations::Operations,
 }
 
 const LONG_HELP: &str = "\

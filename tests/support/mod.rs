@@ -1,6 +1,8 @@
 //! Running the program in a folder of its own, as a user does.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test file uses some of it
 
+pub mod running;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 

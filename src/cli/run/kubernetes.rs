@@ -48,7 +48,7 @@ pub struct Cluster {
 }
 
 /// Reconciles until it is told to stop.
-pub async fn run(options: &Options, arguments: &Cluster, operations: &operations::Arguments) -> Result<Outcome, Failure> {
+pub async fn run(options: &Options, arguments: &Cluster, operations: &operations::Operations) -> Result<Outcome, Failure> {
     let client = client(arguments).await?;
     let (halt, stop) = watch::channel(false);
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok().filter(|name| !name.is_empty());

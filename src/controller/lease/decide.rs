@@ -34,7 +34,7 @@ impl Default for Terms {
 }
 
 /// A longer duration that a Lease asks for is taken for this.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What to do about a Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -110,10 +110,10 @@ impl Machine {
 
     fn write(&self, token: i32, wall: Timestamp) -> Step {
         let spec = self.seen.as_ref().and_then(|seen| seen.spec.as_ref());
-        let taken = taken(spec, token, &self.me, wall, &self.terms);
+        let content = taken(spec, token, &self.me, wall, &self.terms);
         match (&self.version, spec) {
-            (Some(version), Some(_)) => Step::Replace(version.clone(), taken),
-            _ => Step::Create(taken),
+            (Some(version), Some(_)) => Step::Replace(version.clone(), content),
+            _ => Step::Create(content),
         }
     }
 

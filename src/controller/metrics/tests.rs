@@ -1,3 +1,5 @@
+//! Series as a scrape gets them.
+
 use super::*;
 use crate::drift::Finding;
 use crate::plan::{SourceReport, Summary};

@@ -33,18 +33,18 @@ fn fate() -> impl Strategy<Value = Fate> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Act(usize),
-    Carried(usize, u64),
-    Answered(usize, u64),
-    TimedOut(usize, u64),
+    Carried(usize, usize),
+    Answered(usize, usize),
+    TimedOut(usize, usize),
 }
 
 /// One replica: its machine, and a clock that runs too fast or too slow.
 struct Replica {
     machine: Machine,
     rate: f64,
-    asked: u64,
-    step: Option<(u64, Step, Instant)>,
-    answer: Option<(u64, Heard)>,
+    /// What it ever asked for and when, and the number of the request whose answer it waits for: how many there are.
+    asked: Vec<(Step, Instant)>,
+    answer: Option<(usize, Heard)>,
 }
 
 struct World {
@@ -64,8 +64,7 @@ impl World {
         let replica = |(index, rate): (usize, &f64)| Replica {
             machine: Machine::new(&format!("replica-{index}"), Terms::default()),
             rate: *rate,
-            asked: 0,
-            step: None,
+            asked: Vec::new(),
             answer: None,
         };
         let replicas: Vec<Replica> = rates.iter().enumerate().map(replica).collect();
@@ -129,9 +128,8 @@ impl World {
         }
         let fate = self.fate();
         let replica = &mut self.replicas[index];
-        replica.asked += 1;
-        let number = replica.asked;
-        replica.step = Some((number, step, clock));
+        replica.asked.push((step, clock));
+        let number = replica.asked.len();
         if let Some(there) = fate.there {
             self.events.push(Reverse((now + there, Event::Carried(index, number))));
         }
@@ -140,9 +138,9 @@ impl World {
         self.events.push(Reverse((now + took + fate.pause, event)));
     }
 
-    /// The API server carries a request out, however late.
-    fn carry(&mut self, index: usize, number: u64) {
-        let Some((_, step, _)) = self.replicas[index].step.clone().filter(|(asked, ..)| *asked == number) else { return };
+    /// The API server carries a request out, however late, and though nobody waits for its answer any longer.
+    fn carry(&mut self, index: usize, number: usize) {
+        let step = self.replicas[index].asked[number - 1].0.clone();
         let version = self.lease.as_ref().map_or(0, |(version, _)| *version);
         let heard = match step {
             Step::Read => Heard::Read(self.lease.clone().map(|(version, spec)| (version.to_string(), spec))),
@@ -150,7 +148,10 @@ impl World {
             Step::Replace(expected, spec) if expected == version.to_string() => self.write(version + 1, spec),
             _ => Heard::Conflict,
         };
-        self.replicas[index].answer = Some((number, heard));
+        let replica = &mut self.replicas[index];
+        if number == replica.asked.len() {
+            replica.answer = Some((number, heard));
+        }
     }
 
     fn write(&mut self, version: u64, spec: LeaseSpec) -> Heard {
@@ -158,11 +159,10 @@ impl World {
         Heard::Written(version.to_string(), spec)
     }
 
-    fn hear(&mut self, index: usize, number: u64, heard: Heard, now: u64) {
+    fn hear(&mut self, index: usize, number: usize, heard: Heard, now: u64) {
         let clock = self.clock(index, now);
         let replica = &mut self.replicas[index];
-        // A request that is not waited for any longer may still be on its way; only one that was never carried out is.
-        let Some((_, _, sent)) = replica.step.clone().filter(|(asked, ..)| *asked == number) else { return };
+        let sent = replica.asked[number - 1].1;
         replica.machine.heard(heard, sent, clock);
         self.events.push(Reverse((now, Event::Act(index))));
     }
