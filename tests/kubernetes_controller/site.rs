@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::peers::kube::Kube;
 
 /// Builders of the same machine may be at work, so nothing is quick.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `done` says so.
 #[track_caller]
