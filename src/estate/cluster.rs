@@ -57,12 +57,6 @@ pub fn assemble(namespace: &str, own: SourceFile, mut objects: Vec<SourceFile>, 
     Estate { namespace: Some(namespace.into()), ..load::load(objects, revision, Vec::new()) }
 }
 
-/// A digest of the objects of an estate: the same as long as none of them changes.
-pub fn digest(files: &[SourceFile]) -> Text {
-    let parts: Vec<&str> = files.iter().flat_map(|file| [&*file.path, &*file.text]).collect();
-    crate::drift::Finding::digest(&parts)
-}
-
 /// What is wrong with each object, by the path of its file: the errors alone, or the warnings too.
 pub fn problems(estate: &Estate, warnings: bool) -> BTreeMap<&str, Vec<&Diagnostic>> {
     let mut problems: BTreeMap<&str, Vec<&Diagnostic>> = BTreeMap::new();
@@ -114,15 +108,5 @@ mod tests {
             assert_eq!(problems.keys().collect::<Vec<_>>(), [&"ConfigurationItem/shop/web-02"], "{wrong}");
             assert!(!estate.spec.suspend, "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_digest_changes_with_any_object_and_with_nothing_else() {
-        let of = |memory: &str| {
-            let item = object(Kind::ConfigurationItem, "web-01", &json!({"class": "server", "attributes": {"memory": memory}}));
-            digest(&assemble("shop", estate(), vec![item], None).files)
-        };
-        assert_eq!(of("1Gi"), of("1Gi"));
-        assert_ne!(of("1Gi"), of("2Gi"));
     }
 }

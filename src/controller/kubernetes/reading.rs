@@ -11,6 +11,7 @@ use crate::api::status::reason;
 use crate::api::{EstateSpec, Kind, Text};
 use crate::controller::reading::{Bootstrap, Loaded, Means, read_git};
 use crate::credentials::Credentials;
+use crate::drift::Finding;
 use crate::estate::{Estate, SourceFile, cluster, load};
 use crate::failure::Failure;
 
@@ -77,7 +78,7 @@ pub fn read(scene: &Scene, own: &Estate, folder: PathBuf, credentials: &Credenti
     let mut files: Vec<SourceFile> = scene.objects.iter().map(|(_, entry)| entry.file.clone()).collect();
     let mut parts = files.clone();
     parts.push(scene.own.file.clone());
-    let revision = cluster::digest(&parts);
+    let revision = digest(&parts);
     let base = match repository(&own.spec) {
         Some(git) => {
             let name = git.credentials.clone();
@@ -93,6 +94,12 @@ pub fn read(scene: &Scene, own: &Estate, folder: PathBuf, credentials: &Credenti
     let estate = cluster::assemble(&scene.own.namespace, scene.own.file.clone(), files, commit);
     let at = base.and_then(|base| base.at);
     Ok(Read { loaded: Loaded { estate, root: folder, at, checkout: None }, revision })
+}
+
+/// A digest of the objects of an estate: the same as long as none of them changes.
+fn digest(files: &[SourceFile]) -> Text {
+    let parts: Vec<&str> = files.iter().flat_map(|file| [&*file.path, &*file.text]).collect();
+    Finding::digest(&parts)
 }
 
 /// The repository of the forge, into which change requests about objects are merged as records.
@@ -132,6 +139,13 @@ pub fn folder(files: Option<&Path>, state: &Path, namespace: &str) -> std::io::R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_digest_changes_with_any_object_and_with_nothing_else() {
+        let of = |text: &str| digest(&[SourceFile { path: "ConfigurationItem/shop/a".into(), text: text.into() }]);
+        assert_eq!(of("memory: 1Gi"), of("memory: 1Gi"));
+        assert_ne!(of("memory: 1Gi"), of("memory: 2Gi"));
+    }
 
     #[test]
     fn a_forges_repository_is_found_by_its_address() {
