@@ -52,7 +52,7 @@ pub(super) struct Key {
 pub(super) type Reads = Arc<dyn Fn(&Json) -> Listed + Send + Sync>;
 
 /// The certificate that a Secret held in a version; none where it held none.
-type Certificate = (Text, Option<Found>);
+pub(super) type Certificate = (Text, Option<Found>);
 
 /// Lists and certificates that are kept. One for each estate: who asks is told apart by the source's document, and two estates may
 /// mean different credentials by one name.
@@ -123,9 +123,9 @@ impl Kept {
     }
 
     /// The certificate of a Secret in this version, if it is known.
-    pub(super) fn certificate(&self, asker: &str, uid: &Text, version: &Text) -> Option<Option<Found>> {
+    pub(super) fn certificate(&self, asker: &str, uid: &Text, version: &Text) -> Option<Certificate> {
         let known = locked(&self.certificates);
-        known.get(&(asker.to_owned(), uid.clone())).filter(|(of, _)| of == version).map(|(_, found)| found.clone())
+        known.get(&(asker.to_owned(), uid.clone())).filter(|(of, _)| of == version).cloned()
     }
 
     /// Remembers the certificates of an asker, and no others of it.
@@ -297,7 +297,7 @@ mod tests {
         let kept = Kept::default();
         let uid = Text::from("u");
         kept.remember("it", [(uid.clone(), ("1".into(), None))]);
-        assert_eq!(kept.certificate("it", &uid, &"1".into()), Some(None));
+        assert_eq!(kept.certificate("it", &uid, &"1".into()), Some(("1".into(), None)));
         assert_eq!((kept.certificate("it", &uid, &"2".into()), kept.certificate("other", &uid, &"1".into())), (None, None));
         kept.remember("it", []);
         assert_eq!(kept.certificate("it", &uid, &"1".into()), None);

@@ -262,7 +262,7 @@ async fn certificates(server: &Server, kept: Option<&Kept>, listed: Vec<Listed>,
     let reads = secrets.map(|(found, [namespace, name, version])| async move {
         let uid = &found.observation.key;
         let read = match kept.and_then(|kept| kept.certificate(&server.asker, uid, &version)) {
-            Some(known) => Read::Known(known),
+            Some((_, known)) => Read::Known(known),
             None => read_secret(&server.client, &namespace, &name).await,
         };
         (format!("Secret {namespace}/{name}"), version, found, read)
