@@ -15,7 +15,18 @@ use super::{OnDrift, Text, Value};
     namespaced,
     shortname = "chg",
     category = "bowline",
-    status = "ChangeRequestStatus"
+    status = "ChangeRequestStatus",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where in its life it is"),
+    printcolumn(name = "Risk", type_ = "string", json_path = ".spec.risk.level", description = "How risky it is"),
+    printcolumn(name = "Services", type_ = "string", json_path = ".status.services", description = "The services it can hurt"),
+    printcolumn(name = "Window", type_ = "string", json_path = ".spec.schedule.window", description = "The window in which it is made"),
+    printcolumn(name = "Pull request", type_ = "string", json_path = ".status.url", description = "The page of its pull request"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type", description = "Standard, Normal or Emergency", priority = 1),
+    printcolumn(name = "Start", type_ = "string", json_path = ".spec.schedule.start", description = "When it is made", priority = 1),
+    printcolumn(name = "Title", type_ = "string", json_path = ".spec.title", description = "What, in one line", priority = 1),
+    selectable = ".status.phase",
+    selectable = ".spec.risk.level"
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ChangeRequestSpec {
@@ -180,6 +191,10 @@ pub struct ChangePlan {
 pub struct ChangeRequestStatus {
     /// Where in its life it is.
     pub phase: Phase,
+    /// The services that it can hurt, in one line: `berth-booking, customs-gateway`. For lists of requests, which cannot show
+    /// a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<Text>,
     /// The page of its pull request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Text>,
@@ -203,4 +218,26 @@ pub enum Phase {
     Rejected,
     Cancelled,
     Failed,
+}
+
+impl Phase {
+    /// Every phase, in the order of a life that goes well, then the others.
+    pub const ALL: [Phase; 10] = [
+        Phase::New,
+        Phase::Proposed,
+        Phase::Approved,
+        Phase::Scheduled,
+        Phase::Implementing,
+        Phase::Review,
+        Phase::Closed,
+        Phase::Rejected,
+        Phase::Cancelled,
+        Phase::Failed,
+    ];
+
+    /// Whether people have approved what the request says. In a cluster its `spec` is then no longer rewritten: the API
+    /// server refuses that until the status has another phase.
+    pub fn is_approved(self) -> bool {
+        matches!(self, Phase::Approved | Phase::Scheduled | Phase::Implementing | Phase::Review | Phase::Closed)
+    }
 }

@@ -9,7 +9,25 @@ use super::{OnDrift, Table, Text, Value};
 
 /// A class of items. A class of a built-in one's name replaces it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "bowline.dev", version = "v1alpha1", kind = "CIClass", plural = "ciclasses", namespaced, category = "bowline", status = "CommonStatus")]
+#[kube(
+    group = "bowline.dev",
+    version = "v1alpha1",
+    kind = "CIClass",
+    plural = "ciclasses",
+    namespaced,
+    category = "bowline",
+    status = "CommonStatus",
+    printcolumn(name = "Extends", type_ = "string", json_path = ".spec.extends", description = "The parent class"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether it is used as it stands"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
+    printcolumn(name = "Description", type_ = "string", json_path = ".spec.description", description = "What it is", priority = 1),
+    shortname = "cic"
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CIClassSpec {
     /// The parent class, whose attributes, rules and truths hold here too unless replaced.

@@ -12,6 +12,7 @@ pub mod discovery_source;
 pub mod estate;
 pub mod patch_window;
 pub mod reference;
+pub mod rules;
 pub mod service_map;
 pub mod shared;
 pub mod status;

@@ -89,15 +89,18 @@ impl Said {
 }
 
 impl Kube {
-    /// The server of this test process. None, with the reason said, where it cannot be had.
+    /// The server of this test process. None, with the reason said, where it cannot be had; one that is there and does not
+    /// start is a failure.
     pub fn start() -> Option<Self> {
         static SHARED: OnceLock<Result<Kube, String>> = OnceLock::new();
-        said(SHARED.get_or_init(start).clone())
+        let binaries = said(needed())?;
+        Some(SHARED.get_or_init(|| start(binaries)).clone().unwrap_or_else(|reason| panic!("{reason}")))
     }
 
     /// A server that no other test has, for a test that ends it or stops it. It is gone with its last clone.
     pub fn own() -> Option<Self> {
-        said(start())
+        let binaries = said(needed())?;
+        Some(start(binaries).unwrap_or_else(|reason| panic!("{reason}")))
     }
 
     /// The folder with `kube-apiserver`, `etcd` and `kubectl`. None, with the reason said, where there is none.
@@ -278,7 +281,7 @@ impl Kube {
             ("tls-cert-file", at("server.pem")),
             ("tls-private-key-file", at("server.key")),
             ("service-account-issuer", "https://kubernetes.default.svc".into()),
-            ("service-account-key-file", at("accounts.key")),
+            ("service-account-key-file", at("accounts.pub")),
             ("service-account-signing-key-file", at("accounts.key")),
             ("service-cluster-ip-range", "10.0.0.0/24".into()),
             ("token-auth-file", at("tokens.csv")),
@@ -383,11 +386,15 @@ fn script(name: &str) -> Result<PathBuf, String> {
     Err(format!("{name} cannot be built: {}", why.trim().lines().last().unwrap_or("its script says nothing")))
 }
 
-fn start() -> Result<Kube, String> {
-    let binaries = binaries()?;
+/// What must be there for a server: the folder of its programs.
+fn needed() -> Result<PathBuf, String> {
     if program("kill").is_none() {
         return Err("kill (procps) is not installed".into());
     }
+    binaries()
+}
+
+fn start(binaries: PathBuf) -> Result<Kube, String> {
     let folder = tempfile::Builder::new().prefix("bowline-kube-").tempdir().map_err(|error| error.to_string())?.keep();
     let api_port = free_port();
     // A token must not be part of any other text, for tests that look for it in what was said.
@@ -454,7 +461,9 @@ fn write_files(kube: &Kube) -> std::io::Result<()> {
     let (certificate, key) = authority.issue(&["127.0.0.1", "localhost", "kubernetes.default.svc"]);
     std::fs::write(folder.join("server.pem"), certificate)?;
     std::fs::write(folder.join("server.key"), key)?;
-    std::fs::write(folder.join("accounts.key"), authority.issue(&["accounts"]).1)?;
+    let accounts = rcgen::KeyPair::generate().map_err(std::io::Error::other)?;
+    std::fs::write(folder.join("accounts.key"), accounts.serialize_pem())?;
+    std::fs::write(folder.join("accounts.pub"), accounts.public_key_pem())?;
     std::fs::write(folder.join("audit.yaml"), AUDIT_POLICY)?;
     let mut tokens = String::new();
     for user in USERS {
