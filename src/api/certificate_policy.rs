@@ -22,22 +22,7 @@ use super::{Period, Selector, Text};
     namespaced,
     shortname = "certpol",
     category = "bowline",
-    status = "CertificatePolicyStatus",
-    printcolumn(
-        name = "Compliant",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Compliant\")].status",
-        description = "Whether no certificate breaks it"
-    ),
-    printcolumn(name = "Violations", type_ = "integer", json_path = ".status.findingCount", description = "How often it is broken"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is used as it stands",
-        priority = 1
-    )
+    status = "CertificatePolicyStatus"
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CertificatePolicySpec {

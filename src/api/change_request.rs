@@ -16,15 +16,6 @@ use super::{OnDrift, Text, Value};
     shortname = "chg",
     category = "bowline",
     status = "ChangeRequestStatus",
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where in its life it is"),
-    printcolumn(name = "Risk", type_ = "string", json_path = ".spec.risk.level", description = "How risky it is"),
-    printcolumn(name = "Services", type_ = "string", json_path = ".status.services", description = "The services it can hurt"),
-    printcolumn(name = "Window", type_ = "string", json_path = ".spec.schedule.window", description = "The window in which it is made"),
-    printcolumn(name = "Pull request", type_ = "string", json_path = ".status.url", description = "The page of its pull request"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type", description = "Standard, Normal or Emergency", priority = 1),
-    printcolumn(name = "Start", type_ = "string", json_path = ".spec.schedule.start", description = "When it is made", priority = 1),
-    printcolumn(name = "Title", type_ = "string", json_path = ".spec.title", description = "What, in one line", priority = 1),
     selectable = ".status.phase",
     selectable = ".spec.risk.level"
 )]

@@ -17,15 +17,6 @@ use super::{OnDrift, Table, Text, Value};
     namespaced,
     category = "bowline",
     status = "CommonStatus",
-    printcolumn(name = "Extends", type_ = "string", json_path = ".spec.extends", description = "The parent class"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is used as it stands"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Description", type_ = "string", json_path = ".spec.description", description = "What it is", priority = 1),
     shortname = "cic"
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

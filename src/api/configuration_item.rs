@@ -18,31 +18,6 @@ use super::{Lifecycle, Table, Text, Value};
     shortname = "ci",
     category = "bowline",
     status = "ConfigurationItemStatus",
-    printcolumn(name = "Class", type_ = "string", json_path = ".spec.class", description = "The class"),
-    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner", description = "The team that answers for it"),
-    printcolumn(
-        name = "In sync",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"InSync\")].status",
-        description = "Whether what was found is what is declared"
-    ),
-    printcolumn(name = "Drift", type_ = "string", json_path = ".status.drift", description = "What differs"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Lifecycle", type_ = "string", json_path = ".spec.lifecycle", description = "The stage of its life", priority = 1),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is used as it stands",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Compliant",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Compliant\")].status",
-        description = "Whether no policy is broken",
-        priority = 1
-    ),
     selectable = ".spec.class",
     selectable = ".spec.owner",
     selectable = ".spec.lifecycle"

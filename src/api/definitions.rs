@@ -7,13 +7,14 @@ use schemars::generate::SchemaSettings;
 
 use super::{
     CIClassSpec, CertificatePolicySpec, ChangeRequestSpec, ConfigurationItemSpec, DiscoverySourceSpec, Document, EstateSpec, Kind, PatchWindowSpec,
-    ServiceMapSpec, certificate_policy, change_request, ci_class, configuration_item, discovery_source, estate, patch_window, rules, service_map,
+    ServiceMapSpec, certificate_policy, change_request, ci_class, columns, configuration_item, discovery_source, estate, patch_window, rules, service_map,
 };
 
 /// The definition of a kind for the Kubernetes API.
 pub fn definition(kind: Kind) -> CustomResourceDefinition {
     let mut definition = bare(kind);
     for version in &mut definition.spec.versions {
+        version.additional_printer_columns = Some(columns::of(kind));
         let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else { continue };
         // What `kubectl explain` says of the kind itself.
         let about = schema.properties.as_ref().and_then(|fields| fields.get("spec")?.description.clone());

@@ -16,23 +16,7 @@ use super::{Period, Selector, Table, Text};
     namespaced,
     shortname = "dsrc",
     category = "bowline",
-    status = "DiscoverySourceStatus",
-    printcolumn(
-        name = "Complete",
-        type_ = "boolean",
-        json_path = ".status.complete",
-        description = "Whether its last answer said everything that its scope covers"
-    ),
-    printcolumn(name = "Items", type_ = "integer", json_path = ".status.items", description = "How many items its last answer had"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is asked, and answers"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is ready or not"),
-    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", description = "Whether it is left out", priority = 1)
+    status = "DiscoverySourceStatus"
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DiscoverySourceSpec {

@@ -10,28 +10,7 @@ use super::{Percent, Period, Table, Text, Zone};
 
 /// Where an estate is declared, where its change requests go, and its limits.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(
-    group = "bowline.dev",
-    version = "v1alpha1",
-    kind = "Estate",
-    namespaced,
-    category = "bowline",
-    status = "EstateStatus",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the last pass did all that it should"
-    ),
-    printcolumn(name = "Findings", type_ = "integer", json_path = ".status.findingCount", description = "How many findings there are"),
-    printcolumn(name = "Open", type_ = "integer", json_path = ".status.openChanges", description = "How many change requests are open"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is ready or not"),
-    printcolumn(name = "Declared", type_ = "integer", json_path = ".status.declared", description = "How many items are declared", priority = 1),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.lastAppliedRevision", description = "What was reconciled last", priority = 1),
-    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", description = "Whether nothing is proposed", priority = 1),
-    shortname = "est"
-)]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "Estate", namespaced, category = "bowline", status = "EstateStatus", shortname = "est")]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EstateSpec {
     /// The git repository in which it is declared. Left out: the folder in which this document stands.

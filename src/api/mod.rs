@@ -6,6 +6,7 @@
 pub mod certificate_policy;
 pub mod change_request;
 pub mod ci_class;
+mod columns;
 pub mod configuration_item;
 pub mod definitions;
 pub mod discovery_source;

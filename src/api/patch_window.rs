@@ -9,27 +9,7 @@ use super::{Period, Selector, Text, Zone};
 
 /// A window in which changes are allowed, or a freeze in which none is. It may recur.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(
-    group = "bowline.dev",
-    version = "v1alpha1",
-    kind = "PatchWindow",
-    namespaced,
-    shortname = "pw",
-    category = "bowline",
-    status = "CommonStatus",
-    printcolumn(name = "Effect", type_ = "string", json_path = ".spec.effect", description = "Whether it allows changes or freezes"),
-    printcolumn(name = "Start", type_ = "string", json_path = ".spec.start", description = "The first start"),
-    printcolumn(name = "Duration", type_ = "string", json_path = ".spec.duration", description = "How long each lasts"),
-    printcolumn(name = "Recurrence", type_ = "string", json_path = ".spec.recurrence", description = "When it recurs"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is used as it stands"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here"),
-    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.timeZone", description = "The zone of its times", priority = 1)
-)]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "PatchWindow", namespaced, shortname = "pw", category = "bowline", status = "CommonStatus")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchWindowSpec {
     /// Allow or Freeze. Freeze wins. Default: Allow.

@@ -5,8 +5,8 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule};
 
+use super::Kind;
 use super::change_request::Phase;
-use super::{Kind, definitions};
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
 pub const SOURCES: [&str; 4] = ["file", "host", "tls", "kubernetes"];
@@ -76,6 +76,9 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.tls.files[]", 1024),
     (Kind::DiscoverySource, "spec.tls.authorities", PATH),
     (Kind::DiscoverySource, "spec.tls.endpoints[]", NAME),
+    (Kind::DiscoverySource, "spec.kubernetes.cluster", NAME),
+    (Kind::DiscoverySource, "spec.kubernetes.namespaces[]", NAME),
+    (Kind::DiscoverySource, "spec.kubernetes.credentials", NAME),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -117,6 +120,7 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::PatchWindow, "spec.except", 1024),
     (Kind::DiscoverySource, "spec.tls.files", 1024),
     (Kind::DiscoverySource, "spec.tls.endpoints", 4096),
+    (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -221,8 +225,8 @@ fn not_empty(kind: Kind, at: &'static str, message: &str) -> Rule {
 }
 
 /// The name of a Secret.
-fn credential(at: &'static str) -> Rule {
-    Rule::new(Kind::Estate, at, "!self.contains('/')", "a credential is named without a namespace; it stands in the estate's own")
+fn credential(kind: Kind, at: &'static str) -> Rule {
+    Rule::new(kind, at, "!self.contains('/')", "a credential is named without a namespace; it stands in this one")
 }
 
 const PERCENT: &str = "self.matches('^ *([0-9]{1,2}([.][0-9]+)?|100([.]0+)?) *% *$')";
@@ -235,9 +239,9 @@ fn estate() -> Vec<Rule> {
         repository("spec.forge.github.repository"),
         repository("spec.forge.gitea.repository"),
         Rule::new(of, "spec.forge.gitea", "has(self.url)", "the address of this Gitea is not known; add `url`"),
-        credential("spec.forge.github.credentials"),
-        credential("spec.forge.gitea.credentials"),
-        credential("spec.git.credentials"),
+        credential(of, "spec.forge.github.credentials"),
+        credential(of, "spec.forge.gitea.credentials"),
+        credential(of, "spec.git.credentials"),
         not_empty(of, "spec.git.url", "`url` is empty; write the address of the repository, or leave out `git`"),
         inside(of, "spec.git.path"),
         duration(of, "spec.changes.rejectedFor"),
@@ -346,6 +350,8 @@ fn policy() -> Vec<Rule> {
     ]
 }
 
+/// What Kubernetes takes as the name of a namespace.
+const LABEL: &str = "self.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')";
 const ENDPOINT: &str = r"self.matches('^ *[^ /]+:[0-9]{1,5} *$')";
 const NO_ENDPOINT: &str = "this is no endpoint; write host:port, for example pay.example.com:443";
 
@@ -375,12 +381,8 @@ fn window() -> Vec<Rule> {
 
 fn source() -> Vec<Rule> {
     let of = Kind::DiscoverySource;
-    let mut known = definitions::bare(of);
-    let known = known.spec.versions.iter_mut().find_map(|version| part(version.schema.as_mut()?.open_api_v3_schema.as_mut()?, "spec")?.properties.take());
-    let known = known.unwrap_or_default();
-    let parts: Vec<&str> = SOURCES.into_iter().filter(|name| known.contains_key(*name)).collect();
     let mut rules = vec![
-        exactly_one(of, "spec", &parts),
+        exactly_one(of, "spec", &SOURCES),
         not_empty(of, "spec.file.path", "`path` is empty; name a file below the estate's root"),
         inside(of, "spec.file.path"),
         Rule::new(of, "spec.file", "!has(self.delimiter) || !has(self.format) || self.format == 'Csv'", "only CSV has columns; remove `delimiter`")
@@ -388,6 +390,9 @@ fn source() -> Vec<Rule> {
         inside(of, "spec.tls.files[]"),
         inside(of, "spec.tls.authorities"),
         Rule::new(of, "spec.tls.endpoints[]", ENDPOINT, NO_ENDPOINT),
+        Rule::new(of, "spec.kubernetes.cluster", LABEL, "this is no name of a cluster; write small letters, digits and `-`, for example prod-1"),
+        Rule::new(of, "spec.kubernetes.namespaces[]", LABEL, "this is no name of a namespace; write small letters, digits and `-`"),
+        credential(of, "spec.kubernetes.credentials"),
     ];
     for at in ["spec.interval", "spec.timeout", "spec.staleAfter"] {
         rules.extend(positive(of, at));

@@ -9,24 +9,7 @@ use super::{Criticality, Text};
 
 /// A service: how much it matters, whose it is, and what it depends on.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(
-    group = "bowline.dev",
-    version = "v1alpha1",
-    kind = "ServiceMap",
-    namespaced,
-    shortname = "svcmap",
-    category = "bowline",
-    status = "CommonStatus",
-    printcolumn(name = "Criticality", type_ = "string", json_path = ".spec.criticality", description = "How much it matters"),
-    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner", description = "The team that answers for it"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether it is used as it stands"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long it has been here")
-)]
+#[kube(group = "bowline.dev", version = "v1alpha1", kind = "ServiceMap", namespaced, shortname = "svcmap", category = "bowline", status = "CommonStatus")]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServiceMapSpec {
     /// How much it matters. Default: Medium.

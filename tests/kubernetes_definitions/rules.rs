@@ -44,7 +44,7 @@ const OUTSIDE: &str = "this path leads out of the estate; name one below the est
 const NO_ENDPOINT: &str = "this is no endpoint; write host:port, for example pay.example.com:443";
 const NO_START: &str = "this is no date and time; write for example 2026-01-04T02:00:00";
 const NO_INSTANT: &str = "this is no instant; write it with offset and zone, for example 2026-11-29T02:00:00+01:00[Europe/Zurich]";
-const WITH_NAMESPACE: &str = "a credential is named without a namespace; it stands in the estate's own";
+const WITH_NAMESPACE: &str = "a credential is named without a namespace; it stands in this one";
 const NO_REPOSITORY: &str = "a repository is written owner/name, for example ops/estate";
 
 #[test]
@@ -346,9 +346,12 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
     use Kind::DiscoverySource as D;
     let file = |file: Value| json!({"file": file});
     let tls = |tls: Value| json!({"tls": tls});
-    let one = rules::rules().into_iter().find(|rule| rule.kind == D && rule.at == "spec").unwrap().message;
-    assert!(one.starts_with("exactly one of file, host, tls"), "{one}");
-    let one: &'static str = one.leak();
+    let kubernetes = |field: &str, value: Value| {
+        let mut source = json!({"cluster": "prod-1"});
+        source[field] = value;
+        json!({"kubernetes": source})
+    };
+    let one = "exactly one of file, host, tls, kubernetes must be given";
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
@@ -380,6 +383,32 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
             tls(json!({"endpoints": ["a:1"]})),
         ),
     ];
+    cases.extend([
+        case(
+            D,
+            "spec.kubernetes.cluster",
+            "spec.kubernetes.cluster",
+            "this is no name of a cluster; write small letters, digits and `-`, for example prod-1",
+            kubernetes("cluster", json!("Prod 1")),
+            kubernetes("cluster", json!("prod-1")),
+        ),
+        case(
+            D,
+            "spec.kubernetes.namespaces[]",
+            "spec.kubernetes.namespaces[1]",
+            "this is no name of a namespace; write small letters, digits and `-`",
+            kubernetes("namespaces", json!(["shop", "shop/web"])),
+            kubernetes("namespaces", json!(["shop", "web"])),
+        ),
+        case(
+            D,
+            "spec.kubernetes.credentials",
+            "spec.kubernetes.credentials",
+            WITH_NAMESPACE,
+            kubernetes("credentials", json!("other/reader")),
+            kubernetes("credentials", json!("reader")),
+        ),
+    ]);
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));
@@ -421,15 +450,11 @@ fn check(cases: &[Case]) {
         let (status, answer) = try_out(&kube, &namespace, case.kind, &case.bad);
         let name = format!("{} {}: {}", case.kind, case.at, case.bad);
         assert_eq!(status, 422, "{name} is taken: {answer}");
-        let causes: Vec<(&str, &str)> = answer["details"]["causes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|cause| Some((cause["field"].as_str()?, cause["message"].as_str()?)))
-            .collect();
-        assert_eq!(causes.len(), 1, "{name}: {answer}");
-        assert_eq!(causes[0].0, case.field, "{name}");
-        assert!(causes[0].1.ends_with(case.message), "{name}: {}", causes[0].1);
+        let complaints: Vec<(&str, &str)> =
+            answer["details"]["causes"].as_array().into_iter().flatten().filter_map(|it| Some((it["field"].as_str()?, it["message"].as_str()?))).collect();
+        assert_eq!(complaints.len(), 1, "{name}: {answer}");
+        assert_eq!(complaints[0].0, case.field, "{name}");
+        assert!(complaints[0].1.ends_with(case.message), "{name}: {}", complaints[0].1);
         let (status, answer) = try_out(&kube, &namespace, case.kind, &case.good);
         assert_eq!(status, 201, "{} {} is refused: {answer}", case.kind, case.good);
     }

@@ -1,5 +1,6 @@
 //! Kubernetes' API server and etcd themselves, as `tests/peers/get/kube` builds them: one pair a test process, each test with
-//! namespaces of its own. No controller runs: nothing is garbage-collected, and a deleted namespace stays `Terminating`.
+//! namespaces of its own. No controller runs: nothing is garbage-collected, a deleted namespace stays `Terminating`, there is
+//! no account `default`, and `view`, `edit` and `admin` allow nothing before [`Kube::aggregate_roles`].
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -188,6 +189,29 @@ impl Kube {
             }
         }
         *installed = true;
+    }
+
+    /// Gives every `ClusterRole` that gathers others what those allow, as a controller of a whole cluster does.
+    #[track_caller]
+    pub fn aggregate_roles(&self) {
+        const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+        // `admin` gathers `edit`, which gathers `view`.
+        for _ in 0..3 {
+            let all = self.api("GET", ROLES, None).1["items"].take();
+            let all = all.as_array().expect("roles");
+            for role in all.iter().filter(|role| role["aggregationRule"].is_object()) {
+                let wanted = |other: &&Value| {
+                    let mut selectors = role["aggregationRule"]["clusterRoleSelectors"].as_array().into_iter().flatten();
+                    selectors.any(|it| {
+                        it["matchLabels"].as_object().is_some_and(|labels| labels.iter().all(|(name, value)| other["metadata"]["labels"][name] == *value))
+                    })
+                };
+                let rules: Vec<&Value> = all.iter().filter(wanted).flat_map(|other| other["rules"].as_array().into_iter().flatten()).collect();
+                let name = role["metadata"]["name"].as_str().expect("a name");
+                let (status, answer) = self.api("PATCH", &format!("{ROLES}/{name}"), Some(&serde_json::json!({"rules": rules})));
+                assert_eq!(status, 200, "{name}: {answer}");
+            }
+        }
     }
 
     /// A request as admin. The answer is null where it is not JSON.
