@@ -526,3 +526,75 @@ fn credentials_of_the_operator_go_to_the_server_that_they_are_bound_to() {
     let elsewhere = plan("git.example.com");
     assert!(elsewhere["sources"][0]["error"].as_str().unwrap().contains("is not bound to the host"), "{}", elsewhere["sources"][0]);
 }
+
+/// How often a list of this resource of a namespace was asked for, and how its watches ended so far.
+fn lists_and_watches(kube: &Kube, ns: &str, resource: &str) -> (usize, Vec<u64>) {
+    let of = |event: &Json, verb: &str| event["verb"] == verb && event["objectRef"]["resource"] == resource && event["objectRef"]["namespace"] == ns;
+    let events = kube.audit();
+    let watches = events.iter().filter(|event| of(event, "watch")).filter_map(|event| event["responseStatus"]["code"].as_u64());
+    (events.iter().filter(|event| of(event, "list")).count(), watches.collect())
+}
+
+/// Waits until a pass says what is expected of its names.
+async fn until(source: &KubernetesSource, expected: impl Fn(&[&str]) -> bool) -> Answer {
+    let begun = std::time::Instant::now();
+    loop {
+        let answer = source.observe(Timestamp::UNIX_EPOCH).await;
+        if answer.complete && expected(&names(&answer)) {
+            return answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?} {:?}", answer.error, names(&answer));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_lists_follow_the_cluster_without_being_asked_for_again_and_survive_that_the_server_forgets() {
+    let Some(kube) = Kube::own() else { return };
+    let ns = kube.namespace();
+    services(&kube, &ns, 3);
+    tls_secret(&kube, &ns, "web-tls", "shop.example.com");
+    let source = lent(&kube.kubeconfig("admin"), spec(&[&ns], &[Resource::Service, Resource::TlsSecret])).with_kept(Arc::default());
+    until(&source, |names| names.len() == 4).await;
+    tokio::time::sleep(Duration::from_millis(500)).await; // until the watches have begun
+    let lists = lists_and_watches(&kube, &ns, "services").0;
+
+    kube.api("DELETE", &format!("/api/v1/namespaces/{ns}/services/svc-0001"), None);
+    kube.api(
+        "POST",
+        &format!("/api/v1/namespaces/{ns}/services"),
+        Some(&json!({"metadata": {"name": "new"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})),
+    );
+    until(&source, |names| names.contains(&&*format!("prod.service.{ns}.new")) && !names.contains(&&*format!("prod.service.{ns}.svc-0001"))).await;
+    tls_secret(&kube, &ns, "web-tls", "new.example.com");
+    let certificate = format!("prod.secret.{ns}.web-tls");
+    let begun = std::time::Instant::now();
+    while attribute(named(&source.observe(Timestamp::UNIX_EPOCH).await, &certificate), "dnsNames") != json!(["new.example.com"]) {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(lists_and_watches(&kube, &ns, "services").0, lists, "no list was asked for again");
+    let read = kube
+        .audit()
+        .iter()
+        .filter(|event| event["verb"] == "get" && event["objectRef"]["resource"] == "secrets" && event["user"]["username"] == "admin")
+        .count();
+    assert!(read <= 6, "a Secret is read when its version is new: {read}");
+
+    // Another resource moves the revision on; a server that starts anew does not know the state from which the watch goes on.
+    for number in 0..50 {
+        kube.api("POST", &format!("/api/v1/namespaces/{ns}/configmaps"), Some(&json!({"metadata": {"name": format!("c-{number}")}})));
+    }
+    between::compact(&kube);
+    kube.restart_api_server();
+    kube.api(
+        "POST",
+        &format!("/api/v1/namespaces/{ns}/services"),
+        Some(&json!({"metadata": {"name": "later"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})),
+    );
+    until(&source, |names| names.contains(&&*format!("prod.service.{ns}.later"))).await;
+    // And it goes on being followed, however the watch had ended.
+    kube.api("DELETE", &format!("/api/v1/namespaces/{ns}/services/later"), None);
+    until(&source, |names| !names.contains(&&*format!("prod.service.{ns}.later"))).await;
+    eprintln!("watches of services ended with {:?}", lists_and_watches(&kube, &ns, "services").1);
+}

@@ -198,7 +198,8 @@ impl Changed {
     fn read_by(&self, spec: &DiscoverySourceSpec) -> bool {
         let file = spec.file.as_ref().is_some_and(|file| self.file(&file.path));
         let tls = spec.tls.as_ref().is_some_and(|tls| tls.files.iter().chain(&tls.authorities).any(|pattern| self.matching(pattern)));
-        file || tls
+        let kubeconfig = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.kubeconfig.as_ref()).is_some_and(|path| self.file(path));
+        file || tls || kubeconfig
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Options {
     #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CREDENTIALS", hide_env_values = true)]
     pub credentials: Option<PathBuf>,
 
-    /// A folder outside the estate's root that its sources may read; may be repeated
+    /// A folder or file outside the estate's root that its sources may read; naming exactly a kubeconfig, or the folder of a
+    /// pod's service account, also lends them who it says that asks; may be repeated
     #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_ALLOW_READ", hide_env_values = true)]
     pub allow_read: Vec<PathBuf>,
 

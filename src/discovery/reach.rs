@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 
 use super::file::Files;
+use super::kubernetes::kept::Kept;
 use super::tls::Connect;
 use crate::access::{Access, AccessError};
 use crate::credentials::Credentials;
@@ -25,19 +26,27 @@ pub struct Reach {
     pub access: Arc<Access>,
     /// What the operator lends, bound to hosts.
     pub credentials: Arc<Credentials>,
+    /// Lists of clusters that are kept from pass to pass, where a process asks again and again.
+    pub kept: Option<Arc<Kept>>,
 }
 
 impl Reach {
     /// What `access` allows to an estate at `root`, without any credentials.
     pub fn new(root: PathBuf, access: Arc<Access>) -> Self {
         let files = Arc::new(Allowed { root: root.clone(), access: access.clone() });
-        Self { files, root, connect: access.clone(), access, credentials: Arc::default() }
+        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None }
     }
 
     /// The same with the operator's credentials.
     #[must_use]
     pub fn with_credentials(self, credentials: Arc<Credentials>) -> Self {
         Self { credentials, ..self }
+    }
+
+    /// The same with lists that are kept from pass to pass: one [`Kept`] for each estate. Must be used in a runtime of tokio.
+    #[must_use]
+    pub fn with_kept(self, kept: Arc<Kept>) -> Self {
+        Self { kept: Some(kept), ..self }
     }
 }
 

@@ -137,7 +137,11 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         (None, None, None, Some(kubernetes)) => {
             let (root, access, credentials) = (reach.root.clone(), reach.access.clone(), reach.credentials.clone());
             let means = Means { root, access, credentials, surroundings: Surroundings::default() };
-            Ok(Arc::new(KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline)))
+            let source = KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline);
+            Ok(Arc::new(match &reach.kept {
+                Some(kept) => source.with_kept(kept.clone()),
+                None => source,
+            }))
         }
         (None, None, None, None) => Err(format!("it says of what kind it is nowhere; give exactly one of {KINDS}")),
         _ => Err(format!("it is of more than one kind; give exactly one of {KINDS}")),

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,11 +20,12 @@ use kube::Config;
 use kube::client::{Body, ConfigExt};
 use serde::Deserialize;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::util::option_layer;
 use tower::{BoxError, Layer, Service, ServiceExt};
 
 use super::super::tls::Connect;
+use super::kept::SILENCE;
 use crate::chance::chance;
 
 /// How long one request may take.
@@ -36,6 +38,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// The largest answer, in bytes.
 const ANSWER: usize = 32 * 1024 * 1024;
+/// The largest event of a watch, in bytes.
+const EVENT: usize = 8 * 1024 * 1024;
+/// Longer than any process lives.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 30);
 /// The largest answer that only says what is wrong.
 const REFUSAL: usize = 64 * 1024;
 
@@ -43,6 +49,9 @@ const REFUSAL: usize = 64 * 1024;
 pub(super) const DOCUMENTS: &str = "application/json";
 /// What is accepted: names, labels and the like of documents. No answer with more would be understood.
 pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+/// The same for events of a watch.
+pub(super) const METADATA_EVENTS: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Why an answer could not be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +142,40 @@ impl Client {
         }
     }
 
+    /// The same for who follows a list for as long as it goes.
+    pub(super) fn without_deadline(&self) -> Self {
+        Self { inner: self.inner.clone(), deadline: Instant::now() + FOR_EVER }
+    }
+
+    /// Watches what is at a path: `hears` is given nothing once it has begun, then each event. Why it ended.
+    pub(super) async fn watch(&self, path: &str, accept: &'static str, mut hears: impl FnMut(Option<&[u8]>) -> ControlFlow<Failure>) -> Failure {
+        let Ok(request) = Request::get(path).header(ACCEPT, accept).body(Body::empty()) else { return Failure::Absent };
+        let response = match timeout(REQUEST, self.inner.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Failure::Other(reason_of(&error)),
+            Err(_) => return Failure::Late,
+        };
+        if !response.status().is_success() {
+            return match refused::<()>(response.status(), response.headers(), "") {
+                Attempt::Failed(failure) => failure,
+                Attempt::Again(reason, _) => Failure::Other(reason),
+                Attempt::Done(()) => Failure::Late,
+            };
+        }
+        let (mut body, mut rest, mut next) = (response.into_body(), Vec::new(), hears(None));
+        loop {
+            if let ControlFlow::Break(failure) = next {
+                return failure;
+            }
+            let Ok(Some(Ok(frame))) = timeout(SILENCE, body.frame()).await else { return Failure::Late };
+            rest.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+            next = lines(&mut rest, &mut hears);
+            if rest.len() > EVENT {
+                return Failure::TooLarge;
+            }
+        }
+    }
+
     async fn once<T>(&self, path: &str, accept: &'static str, read: &impl Fn(&[u8]) -> Result<T, &'static str>) -> Attempt<T> {
         let Ok(request) = Request::get(path).header(ACCEPT, accept).body(Body::empty()) else {
             return Attempt::Failed(Failure::Other("what is asked for cannot stand in an address".to_owned()));
@@ -154,6 +197,15 @@ impl Client {
             Err(_) => Attempt::Again("the answer was cut short".to_owned(), None),
         }
     }
+}
+
+/// Takes whole lines from the front, until one is enough.
+fn lines(rest: &mut Vec<u8>, hears: &mut impl FnMut(Option<&[u8]>) -> ControlFlow<Failure>) -> ControlFlow<Failure> {
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let line: Vec<u8> = rest.drain(..=end).collect();
+        hears(Some(&line))?;
+    }
+    ControlFlow::Continue(())
 }
 
 fn refused<T>(status: StatusCode, headers: &HeaderMap, said: &str) -> Attempt<T> {

@@ -137,7 +137,7 @@ impl Means {
         if let Some(exec) = &mut config.auth_info.exec {
             exec.interactive_mode = Some(kube::config::ExecInteractiveMode::Never);
         }
-        let not_lent = (!is_lent).then(|| format!("who asks the API server is not said: name a credential of the operator with `credentials`, or let the operator lend the user of `{declared}` by naming exactly that file with --allow-read"));
+        let not_lent = (!is_lent).then(|| not_lent(&format!("the user of `{declared}`"), "exactly that file"));
         Ok(Place { config, not_lent })
     }
 
@@ -175,7 +175,7 @@ impl Means {
         config.root_cert = Some(certificates.iter().map(|certificate| certificate.to_vec()).collect());
         config.auth_info.token_file = Some(folder.join("token").display().to_string());
         let is_lent = folder.canonicalize().is_ok_and(|folder| self.is_named(&folder));
-        let not_lent = (!is_lent).then(|| format!("the service account of Bowline's pod is not lent to this source: name a credential with `credentials`, or let the operator lend it by naming {} with --allow-read", folder.display()));
+        let not_lent = (!is_lent).then(|| not_lent("the service account of Bowline's pod", &folder.display().to_string()));
         Ok(Place { config, not_lent })
     }
 
@@ -183,6 +183,13 @@ impl Means {
     fn is_named(&self, real: &Path) -> bool {
         self.access.allow_read.iter().any(|named| named.canonicalize().is_ok_and(|named| named == real))
     }
+}
+
+/// How to say who asks.
+fn not_lent(whose: &str, named: &str) -> String {
+    format!(
+        "nothing says as whom the API server is asked: name a credential with `credentials`, or let the operator lend {whose} by naming {named} with --allow-read"
+    )
 }
 
 /// A bounded file's text.

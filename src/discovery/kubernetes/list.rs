@@ -37,13 +37,26 @@ struct Page {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+#[serde(rename_all = "camelCase")]
 struct PageMetadata {
     r#continue: Option<String>,
+    resource_version: Option<String>,
+}
+
+/// A whole list.
+#[derive(Debug)]
+pub(super) struct List<T> {
+    /// What was made of its objects.
+    pub(super) objects: Vec<T>,
+    /// The state of the cluster that it shows.
+    pub(super) version: String,
+    /// The path of the group and version of the API that has it.
+    pub(super) group: &'static str,
 }
 
 /// Lists all objects, and makes of each what `of` makes of it, so that no page is kept. Older versions of the API are asked for only where the
 /// newer ones are absent.
-pub(super) async fn all<T>(client: &Client, wanted: Wanted<'_>, of: &impl Fn(&Json) -> T) -> Result<Vec<T>, Failure> {
+pub(super) async fn all<T>(client: &Client, wanted: Wanted<'_>, of: &impl Fn(&Json) -> T) -> Result<List<T>, Failure> {
     for group in wanted.kind.groups {
         match one_version(client, group, wanted, of).await {
             Err(Failure::Absent) => {}
@@ -53,7 +66,7 @@ pub(super) async fn all<T>(client: &Client, wanted: Wanted<'_>, of: &impl Fn(&Js
     Err(Failure::Absent)
 }
 
-async fn one_version<T>(client: &Client, group: &str, wanted: Wanted<'_>, of: &impl Fn(&Json) -> T) -> Result<Vec<T>, Failure> {
+async fn one_version<T>(client: &Client, group: &'static str, wanted: Wanted<'_>, of: &impl Fn(&Json) -> T) -> Result<List<T>, Failure> {
     for _ in 0..BEGINNINGS {
         match from_the_beginning(client, group, wanted, of).await {
             Err(Failure::Expired) => {}
@@ -63,7 +76,7 @@ async fn one_version<T>(client: &Client, group: &str, wanted: Wanted<'_>, of: &i
     Err(Failure::Expired)
 }
 
-async fn from_the_beginning<T>(client: &Client, group: &str, wanted: Wanted<'_>, of: &impl Fn(&Json) -> T) -> Result<Vec<T>, Failure> {
+async fn from_the_beginning<T>(client: &Client, group: &'static str, wanted: Wanted<'_>, of: &impl Fn(&Json) -> T) -> Result<List<T>, Failure> {
     let (mut found, mut limit, mut next) = (Vec::new(), PAGE, String::new());
     loop {
         let read = |body: &[u8]| serde_json::from_slice::<Page>(body).map_err(|_| "the answer is not a list as Kubernetes gives it");
@@ -80,12 +93,18 @@ async fn from_the_beginning<T>(client: &Client, group: &str, wanted: Wanted<'_>,
         }
         found.extend(items.iter().map(of));
         match page.metadata.r#continue.filter(|token| !token.is_empty()) {
-            None => return Ok(found),
+            None => return Ok(List { objects: found, version: page.metadata.resource_version.unwrap_or_default(), group }),
             // An empty page may have a next one: the API looks through a part of the objects for each.
             Some(token) if token == next => return Err(Failure::Other("its pages do not end".to_owned())),
             Some(token) => next = token,
         }
     }
+}
+
+/// Where the list is watched; the version to go on from comes after it.
+pub(super) fn watched(group: &str, wanted: Wanted<'_>) -> String {
+    let listed = address(group, wanted, 0, "").replace("?limit=0", "?watch=true&allowWatchBookmarks=true&timeoutSeconds=290");
+    format!("{listed}&resourceVersion=")
 }
 
 fn address(group: &str, wanted: Wanted<'_>, limit: usize, next: &str) -> String {

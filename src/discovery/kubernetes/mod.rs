@@ -4,6 +4,7 @@
 //! identity     which server, and as whom
 //! client       one request: allowed, bounded, patient
 //! list         whole lists, page by page; 410 begins one again
+//! kept         lists that watches keep current, where wanted
 //! kinds        what is asked for, paths and names              pure
 //! object       JSON read forgivingly                           pure
 //! map          object → observation (node, workload, network)  pure
@@ -11,12 +12,13 @@
 //! links        relations between what was found                pure
 //! ```
 //!
-//! Every pass lists anew: what a watch would have to be told again after it broke (410 Gone) is simply read. What may not be read (403) is
+//! Every pass lists anew, unless somebody keeps the lists ([`kept`]). What may not be read (403) is
 //! named and leaves a gap in the answer; an API that a cluster does not have leaves none, since nothing of its kind can be there.
 
 mod certificate;
 mod client;
 pub mod identity;
+pub mod kept;
 pub mod kinds;
 pub mod links;
 mod list;
@@ -43,8 +45,9 @@ use super::tls::Connect;
 use super::{Answer, Source};
 use crate::api::Text;
 use crate::api::discovery_source::{KubernetesResource as Resource, KubernetesSource as Spec};
-use client::{Client, DOCUMENTS, Failure, METADATA};
+use client::{Client, DOCUMENTS, Failure, METADATA, METADATA_EVENTS};
 use identity::Means;
+use kept::{Kept, Key, Listed, Reads, Watch};
 use links::Found;
 use list::Wanted;
 
@@ -64,6 +67,15 @@ pub struct KubernetesSource {
     means: Arc<Means>,
     connector: Arc<dyn Connect>,
     deadline: Duration,
+    kept: Option<Arc<Kept>>,
+}
+
+/// Whom a pass asks.
+struct Server {
+    client: Client,
+    address: String,
+    /// Who asks it, for what is kept.
+    asker: String,
 }
 
 /// What was found so far, and what is wrong.
@@ -93,7 +105,7 @@ impl Gathered {
 impl KubernetesSource {
     /// A source that asks as `means` say, and connects through `connector`.
     pub fn new(name: Text, spec: Spec, means: Means, connector: Arc<dyn Connect>) -> Self {
-        Self { name, spec, means: Arc::new(means), connector, deadline: DEADLINE }
+        Self { name, spec, means: Arc::new(means), connector, deadline: DEADLINE, kept: None }
     }
 
     /// The same with another time for everything together; what was not asked by then is named. Default: 55 s.
@@ -102,12 +114,20 @@ impl KubernetesSource {
         Self { deadline, ..self }
     }
 
-    /// The client, and the address of the server.
-    async fn client(&self) -> Result<(Client, String), String> {
+    /// The same with lists that are kept from pass to pass.
+    #[must_use]
+    pub fn with_kept(self, kept: Arc<Kept>) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
+    async fn server(&self) -> Result<Server, String> {
         let (spec, means, connector, deadline) = (self.spec.clone(), self.means.clone(), self.connector.clone(), Instant::now() + self.deadline);
+        let asker = serde_json::to_string(&(&self.name, &spec)).unwrap_or_default();
         let made = tokio::task::spawn_blocking(move || {
             let config = means.config(&spec)?;
-            Ok((Client::new(&config, connector, deadline)?, config.cluster_url.to_string()))
+            let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+            let asker = format!("{address} {asker}");
+            Ok(Server { client: Client::new(&config, connector, deadline)?, address, asker })
         });
         made.await.map_err(|_| "setting up the connection was broken off".to_owned())?
     }
@@ -123,45 +143,74 @@ impl KubernetesSource {
         Ok(if named.is_empty() { vec![None] } else { named.into_iter().map(Some).collect() })
     }
 
-    async fn gather(&self, client: &Client, server: &str, namespaces: &[Option<&str>]) -> Gathered {
+    async fn gather(&self, server: &Server, namespaces: &[Option<&str>]) -> Gathered {
         let mut gathered = Gathered::default();
         let asked = kinds::asked(&self.spec.resources, !self.spec.namespaces.is_empty());
         for resource in asked.iter().copied().filter(|resource| *resource != Resource::Cluster) {
             let kind = kinds::kind(resource);
             let everywhere = [None];
             for namespace in if kind.namespaced { namespaces } else { &everywhere } {
-                self.list(client, resource, *namespace, &mut gathered).await;
+                self.list(server, resource, *namespace, &mut gathered).await;
             }
         }
         if asked.contains(&Resource::Cluster) {
-            self.cluster(client, server, &mut gathered).await;
+            self.cluster(server, &mut gathered).await;
         }
         gathered
     }
 
-    async fn list(&self, client: &Client, resource: Resource, namespace: Option<&str>, gathered: &mut Gathered) {
-        let (kind, secrets) = (kinds::kind(resource), resource == Resource::TlsSecret);
-        let (selector, accept) = if secrets { (Some("type=kubernetes.io/tls"), METADATA) } else { (None, DOCUMENTS) };
-        let wanted = Wanted { kind: &kind, namespace, selector, accept };
-        let of = |json: &serde_json::Value| (map::map(&self.spec.cluster, resource, &kind, json), secrets.then(|| secret_of(json)).flatten());
-        match list::all(client, wanted, &of).await {
+    async fn list(&self, server: &Server, resource: Resource, namespace: Option<&str>, gathered: &mut Gathered) {
+        let kind = kinds::kind(resource);
+        match self.objects(server, resource, namespace).await {
             Ok(listed) => {
                 if resource == Resource::Node {
                     gathered.nodes = Some(listed.len());
                 }
-                let unnamed = listed.iter().filter(|(found, _)| found.is_none()).count();
+                let unnamed = listed.iter().filter(|one| one.found.is_none()).count();
                 if unnamed > 0 {
                     gathered.gap(format!("{unnamed} of {} have no uid or name", told(kind.name, namespace)));
                 }
-                let listed = listed.into_iter().filter_map(|(found, secret)| Some((found?, secret)));
-                if secrets { certificates(client, listed, gathered).await } else { gathered.found.extend(listed.map(|(found, _)| found)) }
+                if resource == Resource::TlsSecret {
+                    certificates(server, self.kept.as_deref(), listed, gathered).await;
+                } else {
+                    gathered.found.extend(listed.into_iter().filter_map(|one| one.found));
+                }
             }
             Err(Failure::Absent) if kind.optional => {}
             Err(failure) => gathered.gap(format!("{}: {failure}", told(kind.name, namespace))),
         }
     }
 
-    async fn cluster(&self, client: &Client, server: &str, gathered: &mut Gathered) {
+    /// The objects of a list: those that are kept, else asked for, and kept from then on where that is wanted.
+    async fn objects(&self, server: &Server, resource: Resource, namespace: Option<&str>) -> Result<Vec<Listed>, Failure> {
+        let key = Key { asker: server.asker.clone(), resource, namespace: namespace.map(str::to_owned) };
+        if let Some(objects) = self.kept.as_ref().and_then(|kept| kept.objects(&key, Instant::now())) {
+            return Ok(objects);
+        }
+        let kind = kinds::kind(resource);
+        let selector = (resource == Resource::TlsSecret).then_some("type=kubernetes.io/tls");
+        let (accept, events) = if selector.is_some() { (METADATA, METADATA_EVENTS) } else { (DOCUMENTS, DOCUMENTS) };
+        let wanted = Wanted { kind: &kind, namespace, selector, accept };
+        let reads = self.reads(resource);
+        let list = list::all(&server.client, wanted, &|json| reads(json)).await?;
+        if let Some(kept) = self.kept.as_ref().filter(|_| list.objects.iter().all(|one| one.found.is_some())) {
+            let objects = list.objects.iter().filter_map(|one| Some((one.found.as_ref()?.observation.key.to_string(), one.clone()))).collect();
+            let watch = Watch { address: list::watched(list.group, wanted), accept: events, reads };
+            kept.follow(key, &server.client, (objects, list.version), watch);
+        }
+        Ok(list.objects)
+    }
+
+    fn reads(&self, resource: Resource) -> Reads {
+        let (cluster, kind) = (self.spec.cluster.clone(), kinds::kind(resource));
+        Arc::new(move |json| Listed {
+            found: map::map(&cluster, resource, &kind, json),
+            secret: (resource == Resource::TlsSecret).then(|| secret_of(json)).flatten(),
+        })
+    }
+
+    async fn cluster(&self, server: &Server, gathered: &mut Gathered) {
+        let client = &server.client;
         let uid = client.get("/api/v1/namespaces/kube-system", DOCUMENTS, uid_of).await;
         let version = client.get("/version", DOCUMENTS, version_of).await;
         match version.as_ref() {
@@ -169,7 +218,7 @@ impl KubernetesSource {
             _ => {}
         }
         match uid {
-            Ok(uid) => gathered.found.push(map::cluster(&self.spec.cluster, &uid, version.ok().as_deref(), server, gathered.nodes)),
+            Ok(uid) => gathered.found.push(map::cluster(&self.spec.cluster, &uid, version.ok().as_deref(), &server.address, gathered.nodes)),
             Err(failure) => gathered.gap(format!("Cluster, by its namespace kube-system: {failure}")),
         }
     }
@@ -180,9 +229,10 @@ fn told(kind: &str, namespace: Option<&str>) -> String {
     namespace.map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"))
 }
 
-/// The namespace and name of a Secret, by its metadata.
-fn secret_of(json: &serde_json::Value) -> Option<(Text, Text)> {
-    Some((object::text(json, &["metadata", "namespace"])?.into(), object::text(json, &["metadata", "name"])?.into()))
+/// The namespace, name and version of a Secret, by its metadata.
+fn secret_of(json: &serde_json::Value) -> Option<[Text; 3]> {
+    let about = |field: &str| object::text(json, &["metadata", field]).map(Text::from);
+    Some([about("namespace")?, about("name")?, about("resourceVersion")?])
 }
 
 fn uid_of(body: &[u8]) -> Result<String, &'static str> {
@@ -199,29 +249,49 @@ fn version_of(body: &[u8]) -> Result<String, &'static str> {
     serde_json::from_slice::<Version>(body).map(|version| version.git_version).map_err(|_| "the answer is not a version")
 }
 
-/// Reads the certificates of Secrets one by one.
-async fn certificates(client: &Client, listed: impl Iterator<Item = (Found, Option<(Text, Text)>)>, gathered: &mut Gathered) {
-    let reads = listed.filter_map(|(found, secret)| Some((found, secret?))).map(|(found, (namespace, name))| async move {
-        let path = format!("/api/v1/namespaces/{}/secrets/{}", list::encoded(&namespace), list::encoded(&name));
-        let read = client.get(&path, DOCUMENTS, certificate::pem).await;
-        (namespace, name, found, read)
+/// What reading a Secret came to: its certificate, if it holds one.
+enum Read {
+    Known(Option<Found>),
+    Done(Option<Vec<u8>>),
+    Failed(Failure),
+}
+
+/// Reads the certificates of Secrets one by one, but not again one that is kept in the same version.
+async fn certificates(server: &Server, kept: Option<&Kept>, listed: Vec<Listed>, gathered: &mut Gathered) {
+    let secrets = listed.into_iter().filter_map(|one| Some((one.found?, one.secret?)));
+    let reads = secrets.map(|(found, [namespace, name, version])| async move {
+        let uid = &found.observation.key;
+        let read = match kept.and_then(|kept| kept.certificate(&server.asker, uid, &version)) {
+            Some((_, known)) => Read::Known(known),
+            None => read_secret(&server.client, &namespace, &name).await,
+        };
+        (format!("Secret {namespace}/{name}"), version, found, read)
     });
     let mut reads = futures_util::stream::iter(reads).buffer_unordered(AT_ONCE);
-    let (mut failed, mut broken) = (Vec::new(), Vec::new());
-    while let Some((namespace, name, found, read)) = reads.next().await {
-        let place = format!("Secret {namespace}/{name}");
-        match read {
-            Ok(None) | Err(Failure::Absent) => {} // changed or gone since it was listed
-            Ok(Some(pem)) => match certificate::complete(&found, &pem) {
-                Ok(found) => gathered.found.extend(found),
+    let (mut failed, mut broken, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some((place, version, found, read)) = reads.next().await {
+        let uid = found.observation.key.clone();
+        let complete = match read {
+            Read::Known(complete) => complete,
+            Read::Done(pem) => match pem.map(|pem| certificate::complete(&found, &pem)).transpose() {
+                Ok(complete) => complete.flatten(),
                 // It is there, whatever it holds. Whoever may write one Secret must not keep the whole answer from being complete.
                 Err(error) => {
                     broken.push(format!("{place}: {error}; nothing is known of its certificate"));
                     gathered.found.push(found);
+                    continue;
                 }
             },
-            Err(failure) => failed.push(format!("{place}: {failure}")),
-        }
+            Read::Failed(failure) => {
+                failed.push(format!("{place}: {failure}"));
+                continue;
+            }
+        };
+        gathered.found.extend(complete.clone());
+        known.push((uid, (version, complete)));
+    }
+    if let Some(kept) = kept {
+        kept.remember(&server.asker, known);
     }
     failed.sort();
     for text in failed {
@@ -229,6 +299,15 @@ async fn certificates(client: &Client, listed: impl Iterator<Item = (Found, Opti
     }
     broken.sort();
     gathered.problems.extend(broken);
+}
+
+async fn read_secret(client: &Client, namespace: &str, name: &str) -> Read {
+    let path = format!("/api/v1/namespaces/{}/secrets/{}", list::encoded(namespace), list::encoded(name));
+    match client.get(&path, DOCUMENTS, certificate::pem).await {
+        Ok(pem) => Read::Done(pem),
+        Err(Failure::Absent) => Read::Done(None), // gone since it was listed
+        Err(failure) => Read::Failed(failure),
+    }
 }
 
 #[async_trait]
@@ -240,16 +319,16 @@ impl Source for KubernetesSource {
     async fn observe(&self, now: Timestamp) -> Answer {
         let answer = Answer { source: self.name.clone(), at: now, evidence: format!("Kubernetes cluster {}", self.spec.cluster).into(), ..Answer::default() };
         let asked = match self.namespaces() {
-            Ok(namespaces) => self.client().await.map(|(client, server)| (namespaces, client, server)),
+            Ok(namespaces) => self.server().await.map(|server| (namespaces, server)),
             Err(error) => Err(error),
         };
-        let (namespaces, client, server) = match asked {
+        let (namespaces, server) = match asked {
             Ok(asked) => asked,
             Err(error) => return Answer { error: Some(error.into()), ..answer },
         };
-        let mut gathered = self.gather(&client, server.trim_end_matches('/'), &namespaces).await;
+        let mut gathered = self.gather(&server, &namespaces).await;
         let items = links::resolve(std::mem::take(&mut gathered.found));
-        let evidence = format!("{}, {}", answer.evidence, server.trim_end_matches('/')).into();
+        let evidence = format!("{}, {}", answer.evidence, server.address).into();
         Answer { complete: !gathered.gap, error: gathered.error(), items, evidence, ..answer }
     }
 }
