@@ -32,6 +32,7 @@ pub mod difference;
 pub mod discovery;
 pub mod drift;
 pub mod estate;
+pub mod failure;
 pub mod forge;
 pub mod identity;
 pub mod impact;

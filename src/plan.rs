@@ -76,7 +76,13 @@ impl SourceReport {
 
 /// Compares what is declared with what was discovered and writes the change requests for it. Pure: no clock, no I/O.
 pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
+    plan_and_found(estate, discovered, now).0
+}
+
+/// The same, and for each item of the estate whether a source has found it.
+pub fn plan_and_found(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Vec<bool>) {
     let correlation = identity::correlate(estate, discovered);
+    let found = (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect();
     let graph = ServiceGraph::new(estate);
     let mut findings = drift::find(estate, discovered, &correlation, now);
     for finding in &mut findings {
@@ -84,7 +90,7 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
     }
     let calendar = Calendar::new(estate, &graph);
     let changes = change::write(estate, &findings, &graph, &calendar, now);
-    Plan {
+    let plan = Plan {
         api_version: API_VERSION,
         kind: "Plan",
         estate: estate.name.clone(),
@@ -95,7 +101,8 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
         findings,
         changes,
         diagnostics: estate.diagnostics.clone(),
-    }
+    };
+    (plan, found)
 }
 
 /// The services that a finding can hurt, worst first; of equally hurt ones, the nearest first.

@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
-#[path = "peers/mod.rs"]
 mod peers;
 #[path = "kubernetes_definitions/rules.rs"]
 mod rules;
+mod support;
 
 use std::path::Path;
 
+use bowline::api::change_request::Phase;
 use bowline::api::{Kind, definitions};
 use peers::kube::Kube;
 use serde_json::{Value, json};
@@ -341,25 +342,32 @@ fn two_writers_each_keep_the_conditions_that_they_wrote() {
     assert_eq!(there(), pairs(&[("Checked", "True"), ("Compliant", "True"), ("InSync", "False"), ("Ready", "True")]));
 }
 
-/// What Bowline itself writes into a branch.
 #[test]
-fn the_change_request_of_the_readme_is_taken() {
+fn what_bowline_writes_into_its_branches_is_taken() {
     let Some(kube) = kube() else { return };
-    let namespace = kube.namespace();
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let request = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).find(|block| block.contains("kind: ChangeRequest"));
-    let request = request.expect("the README has one");
-    kube.kubectl_with("admin", &["apply", "--server-side", "-n", &namespace, "-f", "-"], request).ok();
+    let place = support::Place::harbour();
+    place.bowline(&["reconcile", ".", "--at", support::AT]).ends_with(0);
+    let branches = place.git(&["branch", "--list", "bowline/*", "--format", "%(refname:short)"]);
+    assert!(branches.lines().count() > 2, "{branches}");
+    for branch in branches.lines() {
+        let namespace = kube.namespace();
+        let files = place.git(&["diff", "--name-only", "--diff-filter=d", "main", branch]);
+        assert!(files.contains("changes/"), "{branch}: {files}");
+        for file in files.lines() {
+            let text = place.git(&["show", &format!("{branch}:{file}")]);
+            kube.kubectl_with("admin", &["apply", "--server-side", "-n", &namespace, "-f", "-"], &text).ok();
+        }
+    }
 }
 
 #[test]
-fn a_decided_change_request_is_not_rewritten_until_it_is_proposed_anew() {
+fn what_was_approved_is_not_rewritten_until_it_is_proposed_anew() {
     let Some(kube) = kube() else { return };
     let namespace = populated(&kube);
     let at = path(&namespace, Kind::ChangeRequest);
-    let phase = |phase: &str| {
+    let phase = |phase: Phase| {
         let (status, answer) = kube.api("PATCH", &format!("{at}/status"), Some(&json!({"status": {"phase": phase}})));
-        assert_eq!(status, 200, "{phase}: {answer}");
+        assert_eq!(status, 200, "{phase:?}: {answer}");
     };
     let mut score = 10;
     let mut rewrite = |change: &dyn Fn(u32) -> Value| {
@@ -368,23 +376,24 @@ fn a_decided_change_request_is_not_rewritten_until_it_is_proposed_anew() {
         (status, answer["message"].as_str().unwrap_or_default().to_owned())
     };
     let points = |score: u32| json!({"risk": {"score": score}});
-    let discovered = |score: u32| json!({"findings": [{"key": "k", "fingerprint": "f", "declared": {"a": 1}, "discovered": {"a": score}}]});
-    for open in ["New", "Proposed"] {
-        phase(open);
-        assert_eq!(rewrite(&points).0, 200, "{open}");
-        assert_eq!(rewrite(&discovered).0, 200, "{open}");
-    }
-    for decided in ["Approved", "Scheduled", "Implementing", "Review", "Closed", "Rejected", "Cancelled", "Failed"] {
-        phase(decided);
-        for change in [&points as &dyn Fn(u32) -> Value, &discovered] {
+    let value = |score: u32| json!({"actions": [{"kind": "Enforce", "item": "web-1", "to": {"memory": score}}]});
+    for each in Phase::ALL {
+        phase(each);
+        for change in [&points as &dyn Fn(u32) -> Value, &value] {
             let (status, message) = rewrite(change);
-            assert_eq!(status, 422, "{decided}");
-            assert!(message.contains("spec: Forbidden: what was decided is not rewritten"), "{message}");
+            if each.is_approved() {
+                assert_eq!(status, 422, "{each:?}");
+                assert!(message.contains("spec: Forbidden: what was approved is not rewritten"), "{message}");
+            } else {
+                assert_eq!(status, 200, "{each:?}: {message}");
+            }
         }
-        // Labels are no part of what was decided, and the same once more is no change.
-        assert_eq!(kube.api("PATCH", &at, Some(&json!({"metadata": {"labels": {"phase": decided}}}))).0, 200);
+        // Labels are no part of what was approved.
+        assert_eq!(kube.api("PATCH", &at, Some(&json!({"metadata": {"labels": {"phase": each}}}))).0, 200);
     }
-    phase("Proposed");
+    phase(Phase::Closed);
+    phase(Phase::Proposed);
     assert_eq!(rewrite(&points).0, 200);
-    assert_eq!(kube.api("DELETE", &at, None).0, 200, "a decided request can be deleted");
+    phase(Phase::Approved);
+    assert_eq!(kube.api("DELETE", &at, None).0, 200, "deleting one by hand does no harm");
 }

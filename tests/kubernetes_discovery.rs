@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use bowline::access::Access;
 use bowline::api::discovery_source::{KubernetesResource as Resource, KubernetesSource as Spec};
 use bowline::discovery::kubernetes::KubernetesSource;
@@ -489,7 +490,6 @@ fn the_key_of_a_tls_secret_is_nowhere() {
             .map(|arguments| run(&kube, &place, "admin", arguments))
             .collect();
     assert!(said[0].stdout.contains("shop.example.com"), "{}", said[0].stdout);
-    use base64::Engine as _;
     let encoded = base64::engine::general_purpose::STANDARD.encode(&key);
     let token = kube.token("admin").to_owned();
     let parts: Vec<&str> = key.lines().filter(|line| !line.starts_with("-----")).chain([&encoded[..40], &encoded[60..100], &token]).collect();

@@ -219,3 +219,25 @@ pub enum Phase {
     Cancelled,
     Failed,
 }
+
+impl Phase {
+    /// Every phase, in the order of a life that goes well, then the others.
+    pub const ALL: [Phase; 10] = [
+        Phase::New,
+        Phase::Proposed,
+        Phase::Approved,
+        Phase::Scheduled,
+        Phase::Implementing,
+        Phase::Review,
+        Phase::Closed,
+        Phase::Rejected,
+        Phase::Cancelled,
+        Phase::Failed,
+    ];
+
+    /// Whether people have approved what the request says. In a cluster its `spec` is then no longer rewritten: the API
+    /// server refuses that until the status has another phase.
+    pub fn is_approved(self) -> bool {
+        matches!(self, Phase::Approved | Phase::Scheduled | Phase::Implementing | Phase::Review | Phase::Closed)
+    }
+}

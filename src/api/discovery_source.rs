@@ -47,7 +47,7 @@ pub struct DiscoverySourceSpec {
     pub tls: Option<TlsSource>,
     /// The objects of a Kubernetes cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<KubernetesSource>,
+    pub kubernetes: Option<Box<KubernetesSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,

@@ -5,7 +5,8 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule};
 
-use super::Kind;
+use super::change_request::Phase;
+use super::{Kind, definitions};
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
 pub const SOURCES: [&str; 4] = ["file", "host", "tls", "kubernetes"];
@@ -204,7 +205,9 @@ fn duration(kind: Kind, at: &'static str) -> Rule {
 
 /// A duration that must not be nothing.
 fn positive(kind: Kind, at: &'static str) -> [Rule; 2] {
-    [duration(kind, at), Rule::new(kind, at, "self.matches('[1-9]')", "this is no time at all; write for example 4h, 30d or PT4H")]
+    // Where there is no number at all, the other rule says so.
+    let some = "!self.matches('[0-9]') || self.matches('[1-9]')";
+    [duration(kind, at), Rule::new(kind, at, some, "this is no time at all; write for example 4h, 30d or PT4H")]
 }
 
 /// A path that stays below the estate's root.
@@ -372,8 +375,12 @@ fn window() -> Vec<Rule> {
 
 fn source() -> Vec<Rule> {
     let of = Kind::DiscoverySource;
+    let mut known = definitions::bare(of);
+    let known = known.spec.versions.iter_mut().find_map(|version| part(version.schema.as_mut()?.open_api_v3_schema.as_mut()?, "spec")?.properties.take());
+    let known = known.unwrap_or_default();
+    let parts: Vec<&str> = SOURCES.into_iter().filter(|name| known.contains_key(*name)).collect();
     let mut rules = vec![
-        exactly_one(of, "spec", &SOURCES),
+        exactly_one(of, "spec", &parts),
         not_empty(of, "spec.file.path", "`path` is empty; name a file below the estate's root"),
         inside(of, "spec.file.path"),
         Rule::new(of, "spec.file", "!has(self.delimiter) || !has(self.format) || self.format == 'Csv'", "only CSV has columns; remove `delimiter`")
@@ -388,21 +395,16 @@ fn source() -> Vec<Rule> {
     rules
 }
 
-/// What was decided on is what is done: whoever has something else to propose says so in `status.phase` first.
+/// What was approved is what is done: whoever has something else to propose says so in `status.phase` first.
 fn request() -> Vec<Rule> {
     let of = Kind::ChangeRequest;
     let time = |at| Rule::new(of, at, INSTANT, "this is no instant; write it with offset and zone, for example 2026-11-29T02:00:00+01:00[Europe/Zurich]");
+    let approved: Vec<String> = Phase::ALL.into_iter().filter(|phase| phase.is_approved()).map(|phase| format!("'{phase:?}'")).collect();
+    let unchanged =
+        format!("!has(oldSelf.status) || !has(oldSelf.status.phase) || !(oldSelf.status.phase in [{}]) || self.spec == oldSelf.spec", approved.join(", "));
+    let words = "what was approved is not rewritten; a request that is proposed anew has the phase New or Proposed in its status first";
     vec![
-        Rule {
-            forbids: true,
-            ..Rule::new(
-                of,
-                "",
-                "!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase in ['New', 'Proposed'] || self.spec == oldSelf.spec",
-                "what was decided is not rewritten; a request that is proposed anew has the phase New or Proposed in its status first",
-            )
-        }
-        .about(".spec"),
+        Rule { forbids: true, ..Rule::new(of, "", unchanged, words) }.about(".spec"),
         Rule::new(of, "spec.actions[]", "self.kind != 'Report'", "a change adopts or enforces; write Adopt or Enforce").about(".kind"),
         Rule::new(of, "spec.risk.score", "self <= 100", "a score has at most 100 points"),
         time("spec.schedule.start"),

@@ -36,6 +36,8 @@ pub mod reason {
     pub const INVALID: &str = "Invalid";
     /// Not ready: no estate of the namespace takes it in, or several claim to.
     pub const NO_ESTATE: &str = "NoEstate";
+    /// Not ready: another estate of the namespace, an older one, takes in its objects.
+    pub const CONFLICT: &str = "Conflict";
     /// Not ready: the estate is suspended.
     pub const SUSPENDED: &str = "Suspended";
     /// Not ready: where the estate is kept cannot be read.

@@ -8,6 +8,7 @@ use crate::calendar::Slot;
 use crate::drift::{Finding, FindingKind};
 use crate::estate::{Estate, Origin};
 
+use super::command;
 use super::edit;
 use super::group::{Group, slug};
 use super::{FileChange, markdown};
@@ -46,8 +47,12 @@ pub fn carry_out(estate: &Estate, group: &Group) -> Done {
         }
         done.actions.push(action);
     }
-    make_edits(estate, wanted, &mut done);
-    done.conflicts = done.actions.iter().filter(|action| action.kind == OnDrift::Adopt).filter_map(|action| action.instructions.clone()).collect();
+    match &estate.namespace {
+        Some(namespace) => write_commands(estate, namespace, &wanted, &mut done),
+        None => make_edits(estate, wanted, &mut done),
+    }
+    let by_hand = |action: &&Action| action.kind == OnDrift::Adopt && !has_command(estate, action);
+    done.conflicts = done.actions.iter().filter(by_hand).filter_map(|action| action.instructions.clone()).collect();
     done.files.sort_by(|a, b| a.path.cmp(&b.path));
     done
 }
@@ -88,6 +93,10 @@ fn adopt_undeclared(estate: &Estate, finding: &Finding, action: &mut Action, fil
         return;
     };
     action.to = finding.discovered.clone();
+    if let Some(namespace) = &estate.namespace {
+        action.instructions = Some(command::declare(namespace, &finding.item, found));
+        return;
+    }
     let path = format!("discovered/{}.yaml", slug(&finding.item));
     if estate.files.iter().any(|file| *file.path == path) || files.iter().any(|file| *file.path == path) {
         action.instructions = Some(format!("Declare {} by hand: {path} exists already", finding.item).into());
@@ -107,6 +116,22 @@ pub fn declaration(name: &str, found: &crate::api::Table<Value>) -> String {
     ];
     // A list of pairs keeps the order in which people expect the fields; a map would sort them.
     document.into_iter().map(|(field, value)| serde_yaml::to_string(&crate::api::Table::from_iter([(field, value)])).unwrap_or_default()).collect()
+}
+
+/// Objects of a cluster are no files of a branch: who approves the request runs these commands.
+fn write_commands(estate: &Estate, namespace: &str, wanted: &[Wanted], done: &mut Done) {
+    for edit in wanted {
+        let Some(action) = done.actions.get_mut(edit.action) else { continue };
+        let command = command::set(estate, namespace, &action.item, edit.origin, &edit.path, &edit.to);
+        let by_hand = |reason| format!("Set {} of {} to {} by hand: {reason}", edit.path, action.item, one_line(&edit.to)).into();
+        action.instructions = Some(command.unwrap_or_else(by_hand));
+    }
+}
+
+/// Whether what a person has to do is to run a command.
+fn has_command(estate: &Estate, action: &Action) -> bool {
+    let command = |text: &Text| text.starts_with("kubectl ") || text.starts_with("printf ");
+    estate.namespace.is_some() && action.instructions.as_ref().is_some_and(command)
 }
 
 /// Makes the edits file by file. Within a file the last document is edited first, so the places of the others stay true.
@@ -156,13 +181,29 @@ fn instruction(finding: &Finding) -> String {
     match (finding.kind, finding.path.as_deref()) {
         (FindingKind::Changed, Some(path)) => format!("Set {path} of {item} from {} to {}", one_line(&finding.discovered), one_line(&finding.declared)),
         _ if finding.remedy.is_empty() => finding.message.clone(),
+        // Among several items of one request, which one is meant?
+        (FindingKind::Certificate, _) => format!("{item}: {}", finding.remedy),
         _ => finding.remedy.clone(),
     }
 }
 
 /// The plans of a change request, from its actions.
-pub fn describe(group: &Group, actions: &[Action], slot: Option<&Slot>) -> ChangePlan {
-    if group.action == OnDrift::Adopt { describe_adoption(group, actions) } else { describe_enforcement(group, actions, slot) }
+pub fn describe(estate: &Estate, group: &Group, actions: &[Action], slot: Option<&Slot>) -> ChangePlan {
+    match (group.action, &estate.namespace) {
+        (OnDrift::Adopt, Some(namespace)) => describe_commands(namespace, group, actions),
+        (OnDrift::Adopt, None) => describe_adoption(group, actions),
+        _ => describe_enforcement(group, actions, slot),
+    }
+}
+
+fn describe_commands(namespace: &str, group: &Group, actions: &[Action]) -> ChangePlan {
+    let first = format!("Once it is approved, change the objects in the namespace {namespace} to say what is there:");
+    let steps = actions.iter().filter_map(|action| action.instructions.as_deref().map(str::to_owned));
+    ChangePlan {
+        implementation: numbered(std::iter::once(first).chain(steps)).into(),
+        backout: "Set the objects back to what was declared, as the table of differences has it. Nothing that runs is touched.".into(),
+        test: format!("Within an interval none of the {} findings stands in the objects' status any more.", group.findings.len()).into(),
+    }
 }
 
 fn describe_adoption(group: &Group, actions: &[Action]) -> ChangePlan {

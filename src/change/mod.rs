@@ -3,6 +3,7 @@
 //! ```text
 //! group     which findings stand in one request
 //! actions   what is done about each, and the edits of files
+//! command   the same as commands, where there are objects of a cluster and no files
 //! risk      how risky that is, and why
 //! calendar  when                                   (its own folder)
 //! document  the ChangeRequest under changes/
@@ -11,6 +12,7 @@
 
 pub mod actions;
 pub mod body;
+mod command;
 pub mod document;
 pub mod edit;
 pub mod group;
@@ -166,7 +168,7 @@ fn finish(estate: &Estate, graph: &ServiceGraph, draft: Draft, decision: Option<
         services: impacts.iter().map(|impact| impact.effect.clone()).collect(),
         schedule: slot.map(|slot| Schedule { window: slot.window.clone(), start: slot.start.to_string().into(), end: slot.end.to_string().into() }),
         findings: group.findings.iter().map(|finding| finding.key.clone()).collect(),
-        plan: actions::describe(&group, &done.actions, slot),
+        plan: actions::describe(estate, &group, &done.actions, slot),
         actions: done.actions,
         conflicts,
         files: done.files,

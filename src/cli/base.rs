@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bowline::api::{DiscoverySourceSpec, Text};
+use bowline::controller::reading::{self, blocking, named};
 use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Answer, Discovered};
 use bowline::estate::git::{self, GitError};
@@ -20,11 +21,11 @@ use git2::{Diff, DiffOptions, ErrorCode, Oid, Repository};
 use globset::GlobBuilder;
 use tempfile::TempDir;
 
-use super::error::Failure;
 use super::options::Options;
 use super::render::difference::Base;
 use super::render::progress::Progress;
-use super::session::{self, EstateArgument, Session, blocking, folder_name, named, no_repository, relative, root_of};
+use super::session::{self, EstateArgument, Session, folder_name, no_repository, relative, root_of};
+use bowline::failure::Failure;
 
 /// The estate at the base.
 pub struct AtBase {
@@ -54,7 +55,7 @@ struct Changed {
 
 /// Reads the estate of `argument` as it is in the commit that `name` means.
 pub async fn read(argument: &EstateArgument, name: &str) -> Result<AtBase, Failure> {
-    if session::is_address(&argument.estate) || argument.within.branch.is_some() {
+    if reading::is_address(&argument.estate) || argument.within.branch.is_some() {
         return Err(Failure::new("--base compares a folder with a commit of the repository in which it stands")
             .hint("name the folder of a clone, without --branch: `bowline plan FOLDER --base origin/main`"));
     }

@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::error::Failure;
 use super::options::{Format, Options, Style, print_text};
-use super::reconcile::{self, failure, rejected_until};
+use super::reconcile::{self, rejected_until};
 use super::session::{self, EstateArgument, EstateOption};
 use super::{Outcome, forge, render};
+use bowline::controller::settling::failure;
+use bowline::failure::Failure;
 
 /// Arguments of `changes`.
 #[derive(Args)]

@@ -6,10 +6,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::{Format, Options, Style, print_text};
 use super::render::{count, diagnostics, github, review, sarif};
 use super::session::{self, EstateArgument};
+use bowline::controller::reading;
+use bowline::failure::Failure;
 
 /// Arguments of `check`.
 #[derive(Args)]
@@ -28,7 +29,7 @@ pub struct Arguments {
 
 /// Prints the problems; exit code 2 if there are errors.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
-    let session::Loaded { estate, root, at, .. } = session::load(options, &arguments.estate).await?;
+    let reading::Loaded { estate, root, at, .. } = session::load(options, &arguments.estate).await?;
     // Of an estate in git, the folder in it is known; of a folder on this machine, the repository is looked for.
     let prefix = at.map_or_else(|| below_repository(&root), |commit| commit.path);
     let errors = diagnostics::errors(&estate);

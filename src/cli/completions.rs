@@ -4,8 +4,8 @@ use clap::Args;
 use clap_complete::Shell;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::print_text;
+use bowline::failure::Failure;
 
 /// Arguments of `completions`.
 #[derive(Args)]

@@ -3,9 +3,9 @@
 use bowline::api::{Kind, definitions};
 use clap::Args;
 
-use super::error::Failure;
 use super::options::{Format, Options, print_text};
 use super::{Outcome, schema};
+use bowline::failure::Failure;
 
 /// Arguments of `crds`.
 #[derive(Args)]

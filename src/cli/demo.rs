@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use git2::{IndexAddOption, Repository, RepositoryInitOptions, Signature};
 
-use super::error::Failure;
 use super::options::{Options, Style, print_text};
 use super::render::count;
 use super::session::{EstateArgument, Session};
 use super::{Outcome, changes, reconcile, render};
+use bowline::failure::Failure;
 
 /// Arguments of `demo`.
 #[derive(Args)]

@@ -12,10 +12,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::{Options, Style};
 use super::render;
 use super::session::{EstateArgument, Session};
+use bowline::failure::Failure;
 
 /// Arguments of `discover`.
 #[derive(Args)]

@@ -6,10 +6,10 @@ use bowline::drift::Finding;
 use bowline::impact::ServiceGraph;
 use clap::Args;
 
-use super::error::Failure;
 use super::options::{Options, Style};
 use super::session::{EstateArgument, Session};
 use super::{Outcome, render};
+use bowline::failure::Failure;
 
 /// Arguments of `explain`.
 #[derive(Args)]

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::{Options, Style};
 use super::render;
 use super::session::{self, EstateArgument};
+use bowline::failure::Failure;
 
 /// Arguments of `impact`.
 #[derive(Args)]

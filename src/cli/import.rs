@@ -11,10 +11,10 @@ use bowline::drift::{Finding, FindingKind};
 use clap::Args;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::{Options, print_text};
 use super::render::count;
 use super::session::{EstateArgument, Session};
+use bowline::failure::Failure;
 
 /// Arguments of `import`.
 #[derive(Args)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use bowline::change::group::slug;
 use clap::Args;
 
-use super::error::Failure;
 use super::options::{Options, print_text};
 use super::{Outcome, schema};
+use bowline::failure::Failure;
 
 /// Arguments of `init`.
 #[derive(Args)]

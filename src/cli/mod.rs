@@ -7,12 +7,13 @@ mod completions;
 mod crds;
 mod demo;
 mod discover;
-mod error;
 mod explain;
 mod forge;
 mod impact;
 mod import;
 mod init;
+mod log;
+mod operations;
 mod options;
 mod plan;
 mod reconcile;
@@ -23,10 +24,12 @@ mod session;
 mod windows;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use bowline::controller::traces::Traces;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use error::Failure;
+use bowline::failure::Failure;
 use options::Options;
 
 /// Holds an IT estate to its declared state: what is declared, what is there, and a change request that a board can judge.
@@ -79,6 +82,9 @@ enum Verb {
     Completions(completions::Arguments),
 }
 
+/// How long the last traces may hold up the end, which comes within ten seconds of a signal in all.
+const PARTING_OF_TRACES: Duration = Duration::from_millis(1500);
+
 /// What a verb did, as an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -103,7 +109,15 @@ pub fn run() -> ExitCode {
         Ok(credentials) => credentials,
         Err(failure) => return report(&failure),
     };
-    options.start_log(credentials.redactor());
+    // What is asked for is sent by a thread and a client of their own, which live outside of the runtime.
+    let traces = match &arguments.verb {
+        Verb::Run(_) => match Traces::from_environment() {
+            Ok(traces) => traces,
+            Err(reason) => return report(&Failure::new(reason)),
+        },
+        _ => None,
+    };
+    log::start(&options, credentials.redactor(), traces.as_ref());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(anyhow::Error::from(error).context("cannot start"))),
@@ -120,6 +134,9 @@ pub fn run() -> ExitCode {
     });
     // A source that is still being asked must not hold up the exit.
     runtime.shutdown_background();
+    if let Some(traces) = traces {
+        traces.stop(PARTING_OF_TRACES);
+    }
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Differs) => ExitCode::from(2),
@@ -168,6 +185,6 @@ async fn interrupted() {
 }
 
 fn report(failure: &Failure) -> ExitCode {
-    eprintln!("{failure}");
+    log::fail(failure);
     ExitCode::from(1)
 }

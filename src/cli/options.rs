@@ -2,16 +2,14 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use bowline::credentials::Redactor;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
 
-use super::error::Failure;
+use super::log;
+use bowline::failure::Failure;
 
 /// Options that every verb knows.
 #[derive(Args, Clone, Debug)]
@@ -26,11 +24,11 @@ pub struct Options {
     pub credentials: Option<PathBuf>,
 
     /// A folder outside the estate's root that its sources may read; may be repeated
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "BOWLINE_ALLOW_READ", hide_env_values = true)]
     pub allow_read: Vec<PathBuf>,
 
-    /// A host, address or network that sources may reach; once given, nothing else may be; may be repeated
-    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    /// A host, address or network that sources may reach; once given, nothing else may be; may be repeated, or several with commas
+    #[arg(long, global = true, value_name = "HOST[:PORT]", value_delimiter = ',', env = "BOWLINE_ALLOW_NET", hide_env_values = true)]
     pub allow_net: Vec<String>,
 
     /// Where first seen, last seen and counts are kept [default: $XDG_STATE_HOME/bowline]
@@ -40,6 +38,10 @@ pub struct Options {
     /// Plan as of this instant instead of now, for example 2026-12-24T18:00:00Z
     #[arg(long, global = true, value_name = "INSTANT")]
     pub at: Option<Timestamp>,
+
+    /// How the log on standard error is written; with json each line is JSON of its own
+    #[arg(long, global = true, value_enum, default_value = "text", env = "BOWLINE_LOG_FORMAT", hide_env_values = true)]
+    pub log_format: log::Format,
 
     /// Say more: -v what is done, -vv details (also BOWLINE_LOG=debug)
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
@@ -82,23 +84,6 @@ impl Format {
 }
 
 impl Options {
-    /// Starts the log, on standard error. No credential's value reaches it, whoever logs.
-    pub fn start_log(&self, redactor: Redactor) {
-        let redactor = Arc::new(redactor);
-        let level = match self.verbose {
-            0 => "warn",
-            1 => "bowline=info",
-            _ => "bowline=debug",
-        };
-        let filter = EnvFilter::try_from_env("BOWLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(move || redactor.writer(std::io::stderr()))
-            .with_ansi(colour(&std::io::stderr()))
-            .with_target(false)
-            .try_init();
-    }
-
     /// Writes `value` as JSON or YAML; for the other formats, what `text` makes, with colour allowed or not.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(Style) -> String) -> Result<(), Failure> {
         let text = match self.output {

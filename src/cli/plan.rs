@@ -3,11 +3,11 @@
 
 use clap::Args;
 
-use super::error::Failure;
 use super::options::Options;
 use super::render;
 use super::session::{EstateArgument, Session};
 use super::{Outcome, base, check};
+use bowline::failure::Failure;
 
 /// Arguments of `plan`.
 #[derive(Args)]

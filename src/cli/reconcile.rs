@@ -1,23 +1,20 @@
 //! `bowline reconcile`: one pass. Plans from what is committed, then opens, updates and closes change requests.
 
-use std::collections::BTreeSet;
-
 use bowline::api::Text;
 use bowline::change::markdown;
 use bowline::controller::Guard;
-use bowline::discovery::Answer;
-use bowline::drift::FindingKind;
-use bowline::forge::life::{self, Action, Doubt, Limits, Outcome as Settled, Standing, Why};
-use bowline::forge::{Dashboard, Forge, Pass, State, dashboard};
+use bowline::controller::settling::{self, failure};
+use bowline::forge::State;
+use bowline::forge::life::{Action, Limits, Outcome as Settled, Standing, Why};
 use bowline::plan::Plan;
 use clap::Args;
 use serde_json::json;
 
-use super::error::Failure;
 use super::options::{Options, Style};
 use super::render::{self, count};
 use super::session::{self, EstateArgument, Session};
 use super::{Outcome, check, forge};
+use bowline::failure::Failure;
 
 /// Arguments of `reconcile`.
 #[derive(Args)]
@@ -94,78 +91,9 @@ pub async fn settle_on(
     forge: &Guard<'_>,
     hosted: bool,
 ) -> Result<Settled, bowline::forge::Error> {
-    let limits = Limits::from(&session.estate.spec.changes);
-    let pass = Pass { base: session.estate.revision.as_deref(), now: session.now };
-    let doubt = Doubt::of(&session.estate, plan);
-    let board = if wants_dashboard(session, hosted) { Board::read(forge).await } else { None };
-    let asked = board.as_ref().map(|board| board.asked.clone()).unwrap_or_default();
-    let settled = life::settle(forge, &plan.changes, &doubt, &asked, &limits, pass).await?;
-    if let Some(board) = board
-        && let Err(error) = board.write(forge, plan, &settled, pass).await
-    {
-        session::warn(&format!("the dashboard could not be written: {error}"));
-    }
+    let settled = settling::settle_on(&session.estate, plan, forge, hosted, session.now, &session::warn).await?;
     remember(options, session, plan, confirmed).await;
     Ok(settled)
-}
-
-fn wants_dashboard(session: &Session, hosted: bool) -> bool {
-    let wanted = session.estate.spec.changes.dashboard;
-    if wanted && !hosted {
-        session::warn("the local forge has no dashboard (spec.changes.dashboard); `bowline changes list` shows the same");
-    }
-    wanted && hosted
-}
-
-/// The estate's dashboard before a pass.
-struct Board {
-    standing: Option<Dashboard>,
-    /// The keys of the boxes that a person has ticked.
-    asked: BTreeSet<Text>,
-}
-
-impl Board {
-    /// Reads it; none where it cannot be read, or a person has closed it and wants none. Neither holds up the pass.
-    async fn read(forge: &Guard<'_>) -> Option<Self> {
-        match forge.dashboard().await {
-            Ok(None) => Some(Self { standing: None, asked: BTreeSet::new() }),
-            Ok(Some(standing)) if standing.open => Some(Self { asked: dashboard::ticked(&standing.body), standing: Some(standing) }),
-            Ok(Some(_)) => None,
-            Err(error) => {
-                session::warn(&format!("the dashboard could not be read: {error}"));
-                None
-            }
-        }
-    }
-
-    /// Writes it if it says something new, or takes ticks away that have been heard. A tick whose request could not be opened
-    /// stays, so that the next pass tries again.
-    async fn write(&self, forge: &Guard<'_>, plan: &Plan, settled: &Settled, pass: Pass<'_>) -> Result<(), bowline::forge::Error> {
-        if settled.failed.iter().any(|failed| self.asked.contains(&failed.step.key)) {
-            return Ok(());
-        }
-        if settled.done.iter().any(|step| step.action == Action::Open) {
-            // What was opened just now has an address only since.
-            forge.list(pass).await?;
-        }
-        let urls = forge.urls();
-        let body = dashboard::write(plan, &settled.standings, &|key| urls.get(key).cloned());
-        let same = self.standing.as_ref().is_some_and(|standing| dashboard::digest_of(&standing.body) == dashboard::digest_of(&body));
-        if same && self.asked.is_empty() {
-            return Ok(());
-        }
-        forge.write_dashboard(self.standing.as_ref(), &body).await
-    }
-}
-
-/// An error of the forge with what to do about it.
-pub fn failure(error: bowline::forge::Error) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::from(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }
 
 /// Until when a rejected request stays so while its drift is the same.
@@ -176,10 +104,7 @@ pub fn rejected_until(request: &bowline::forge::Request, limits: &Limits) -> Opt
 
 /// Records what complete, unheld answers said. The store is history only: that it cannot be written is a warning.
 async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) {
-    let held = |answer: &&Answer| {
-        plan.findings.iter().any(|finding| finding.kind == FindingKind::MassAbsence && finding.item == answer.source && !confirmed.contains(&answer.source))
-    };
-    let answers: Vec<&Answer> = session.discovered.answers.iter().filter(|answer| !held(answer)).collect();
+    let answers = settling::to_remember(&session.discovered, plan, confirmed);
     let recorded = async { Ok::<_, Failure>(session.store(options).await?.record(&session.store_key, &answers, session.now).await?) };
     if let Err(error) = recorded.await {
         session::warn(&format!("what was seen could not be recorded: {error}"));

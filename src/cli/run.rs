@@ -1,5 +1,7 @@
 //! `bowline run`: reconciles for ever, each interval and at once when a forge's webhook says that something has changed.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
@@ -8,8 +10,9 @@ use std::time::{Duration, Instant};
 use bowline::api::Text;
 use bowline::change::markdown;
 use bowline::controller::listen::{self, Bounds};
+use bowline::controller::metrics::{Metrics, Outcome};
 use bowline::controller::webhook::{Inbox, router};
-use bowline::controller::{Ended, Guard, Key, Manners, Passed, Pulse, Trouble, Watched, for_ever};
+use bowline::controller::{Ended, Guard, Key, Manners, Passed, Pulse, Trouble, Watched, for_ever, spans};
 use bowline::credentials::Secret;
 use bowline::forge::life::{Outcome as Settled, Standing};
 use bowline::plan::Plan;
@@ -17,14 +20,20 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
+use tracing::Instrument;
 
-use super::error::Failure;
-use super::forge::{self, Keeper};
+use super::forge;
+use super::operations::{self, Report};
 use super::options::{Format, Options, print_text};
 use super::render::{count, diagnostics};
 use super::session::{self, EstateArgument, Session};
-use super::{Outcome, check, interrupted, reconcile};
+use super::{Outcome as Ends, check, interrupted, log, reconcile};
+use bowline::controller::opening::{self, Keeper};
+use bowline::controller::settling;
+use bowline::failure::Failure;
 
+/// What an estate is called that was never read.
+const UNKNOWN: &str = "unknown";
 /// The shortest secret that is hard to guess, in bytes.
 const SHORTEST_SECRET: usize = 16;
 
@@ -36,12 +45,18 @@ pub struct Arguments {
     estate: EstateArgument,
 
     /// Listen here for webhooks, for example 127.0.0.1:8080; without it the interval alone says when
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "webhook_secret")]
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "webhook_secret", env = "BOWLINE_LISTEN", hide_env_values = true)]
     listen: Option<SocketAddr>,
 
     /// The name of the operator's credential (a token) that holds the secret of the webhooks
-    #[arg(long, value_name = "NAME", requires = "listen")]
+    #[arg(long, value_name = "NAME", requires = "listen", env = "BOWLINE_WEBHOOK_SECRET_NAME", hide_env_values = true)]
     webhook_secret: Option<String>,
+
+    #[command(flatten)]
+    cluster: kubernetes::Cluster,
+
+    #[command(flatten)]
+    operations: operations::Arguments,
 }
 
 const LONG_HELP: &str = "\
@@ -53,13 +68,24 @@ Webhooks: POST /webhooks/github and /webhooks/gitea (Forgejo too) have it pass w
 be signed with the secret. GET /healthz answers 200 while it works, /readyz once a pass has gone well. It speaks plain HTTP: put your reverse proxy with TLS \
 before it. Polling goes on as the net beneath.
 
+In a cluster (--kubernetes) the Estate objects say what is reconciled, and everything else on this page about estates is theirs to say: each takes in the \
+documents of its own namespace, or those that its spec.git names. Credentials are Secrets of that namespace with the label bowline.dev/credential: \"true\" and \
+the annotation bowline.dev/hosts. What is found stands in the objects' status; change requests are ChangeRequest objects, and pull requests too where the \
+Estate names a forge.
+
+Looking after it: --metrics serves /metrics for Prometheus, and /healthz and /readyz as well. With --log-format json each pass is one line of JSON on \
+standard error. Where OTEL_EXPORTER_OTLP_ENDPOINT is set, traces are sent there (OTLP over HTTP, Protobuf).
+
 SIGTERM and SIGINT: it finishes the step in hand and ends with exit code 0 within ten seconds.
 
 Which estate: an address of a git repository is fetched. A folder in a git repository is read as it is committed there. Where its bowline.yaml has \
 `spec.git`, the estate is fetched from there instead, if change requests go to GitHub, Gitea or Forgejo or if the folder holds nothing else.";
 
 /// Reconciles until it is told to stop.
-pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failure> {
+    if arguments.cluster.kubernetes {
+        return kubernetes::run(options, &arguments.cluster).await;
+    }
     let manners = Manners::default();
     let pulse = Arc::new(Pulse::new(manners.interval));
     let (halt, stop) = watch::channel(false);
@@ -71,6 +97,8 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         (Some(address), Some(inbox)) => Some(tokio::spawn(listen::serve(bind(address).await?, router(inbox.clone()), Bounds::default()))),
         _ => None,
     };
+    let metrics = Arc::new(Metrics::new());
+    let looked_after = arguments.operations.serve(pulse.clone(), metrics.clone()).await?;
     let runner = Arc::new(Runner {
         options: options.clone(),
         estate: arguments.estate.clone(),
@@ -78,7 +106,8 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         pulse: pulse.clone(),
         inbox,
         stop: stop.clone(),
-        keeper: Mutex::default(),
+        keeper: Mutex::new(Keeper::counted(metrics.clone())),
+        metrics,
         told: Lock::default(),
     });
     let pass = || {
@@ -90,16 +119,14 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         let _ = halt.send(true);
     };
     tokio::join!(for_ever(pass, &pulse, &manners, stop), signal);
-    if let Some(listening) = listening {
-        listening.abort();
-    }
-    Ok(Outcome::Done)
+    listening.into_iter().chain(looked_after).for_each(|serving| serving.abort());
+    Ok(Ends::Done)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(address).await.map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
+    let listener = operations::bind(address).await?;
     let address = listener.local_addr()?;
-    eprintln!("Listening for webhooks on http://{address}/webhooks/github and http://{address}/webhooks/gitea.");
+    log::say(&format!("Listening for webhooks on http://{address}/webhooks/github and http://{address}/webhooks/gitea."));
     Ok(listener)
 }
 
@@ -122,12 +149,15 @@ struct Runner {
     inbox: Option<Arc<Inbox>>,
     stop: watch::Receiver<bool>,
     keeper: Mutex<Keeper>,
+    metrics: Arc<Metrics>,
     told: Lock<Told>,
 }
 
 /// What was told last, so that only what is new is told.
 #[derive(Default)]
 struct Told {
+    /// The estate's name, once it was read.
+    estate: Option<Text>,
     failed: bool,
     standings: BTreeMap<Text, Standing>,
     problems: String,
@@ -138,8 +168,11 @@ struct Done {
     plan: Plan,
     settled: Settled,
     trouble: Trouble,
+    suspended: bool,
     /// What is wrong besides, in words; empty: nothing.
     problems: String,
+    /// The longest that a source was asked.
+    asked: Option<Duration>,
 }
 
 /// Why a pass could not be made.
@@ -159,7 +192,11 @@ impl Runner {
         let begun = Instant::now();
         self.renew_key();
         let mut interval = None;
-        let result = self.attempt(&mut interval).await;
+        let span = spans::pass(self.told().estate.as_deref());
+        let result = self.attempt(&mut interval).instrument(span.clone()).await;
+        let outcome = self.outcome(&result);
+        span.record("outcome", outcome.name());
+        self.report(outcome, &result, begun.elapsed());
         let ended = match &result {
             Ok(done) if !done.trouble.concerns_all => Ended::Well,
             Ok(done) => Ended::Badly { until: done.trouble.until },
@@ -191,20 +228,65 @@ impl Runner {
         if session.estate.origin.is_some() {
             *interval = Some(Duration::from_secs(session.estate.spec.interval_seconds().unsigned_abs()));
         }
+        self.named(&session.estate.name);
         check::refuse_empty(&session.estate)?;
-        let opened = self.keeper.lock().await.open(&self.options, &session.estate, session.at.as_ref())?;
+        let opened = forge::open_with(&mut *self.keeper.lock().await, &self.options, &session.estate, session.at.as_ref())?;
         let base_branch = session.at.as_ref().and_then(|at| at.branch.clone());
-        self.pulse.watch(Watched { repositories: forge::repositories(&session.estate, session.at.as_ref()), base_branch });
-        let plan = session.plan();
+        self.pulse.watch(Watched { repositories: opening::repositories(&session.estate, session.at.as_ref()), base_branch });
+        let plan = self.plan(&session);
+        let asked = session.took.values().max().copied();
         let mut problems = problems(&session, &plan);
         if session.estate.spec.suspend {
             problems.insert(0, "the estate is suspended: nothing is proposed, updated or closed".to_owned());
-            return Ok(Done { plan, settled: Settled::default(), trouble: Trouble::default(), problems: problems.join("; ") });
+            return Ok(Done { plan, settled: Settled::default(), trouble: Trouble::default(), suspended: true, problems: problems.join("; "), asked });
         }
         let guard = Guard::new(&*opened.forge, self.stop.clone());
-        let settled = reconcile::settle_on(&self.options, &session, &plan, &[], &guard, opened.hosted).await;
-        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: reconcile::failure(error) })?;
-        Ok(Done { plan, settled, trouble: guard.trouble(), problems: problems.join("; ") })
+        let settled = reconcile::settle_on(&self.options, &session, &plan, &[], &guard, opened.hosted).instrument(spans::settle()).await;
+        let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: settling::failure(error) })?;
+        Ok(Done { plan, settled, trouble: guard.trouble(), suspended: false, problems: problems.join("; "), asked })
+    }
+
+    /// The estate is called so from now on; nothing else is measured.
+    fn named(&self, estate: &Text) {
+        let mut told = self.told();
+        if told.estate.as_ref() != Some(estate) {
+            tracing::Span::current().record("estate", &**estate);
+            self.metrics.retain(|kept| *kept == **estate);
+            told.estate = Some(estate.clone());
+        }
+    }
+
+    fn plan(&self, session: &Session) -> Plan {
+        let span = spans::plan();
+        let plan = span.in_scope(|| session.plan());
+        span.record("findings", plan.findings.len()).record("changes", plan.changes.len());
+        session.took.iter().for_each(|(source, took)| self.metrics.discovered(&plan.estate, source, *took));
+        self.metrics.planned(&plan.estate, &plan);
+        plan
+    }
+
+    fn outcome(&self, result: &Result<Done, Wrong>) -> Outcome {
+        match result {
+            _ if *self.stop.borrow() => Outcome::Stopped,
+            Err(_) => Outcome::Failure,
+            Ok(done) if done.suspended => Outcome::Suspended,
+            Ok(done) if done.trouble.concerns_all => Outcome::Failure,
+            Ok(done) if !done.settled.failed.is_empty() => Outcome::Partial,
+            Ok(_) => Outcome::Success,
+        }
+    }
+
+    /// Measures a pass, and writes its line of the log.
+    fn report(&self, outcome: Outcome, result: &Result<Done, Wrong>, took: Duration) {
+        let estate = self.told().estate.clone().unwrap_or_else(|| UNKNOWN.into());
+        self.metrics.passed(&estate, outcome, took, jiff::Timestamp::now());
+        let done = result.as_ref().ok();
+        if let Some(done) = done.filter(|done| !done.suspended) {
+            self.metrics.settled(&estate, done.settled.standings.values());
+        }
+        let wrong = result.as_ref().map_or_else(|wrong| one_line(&wrong.failure), |done| plain(&done.problems));
+        let (plan, settled) = (done.map(|done| &done.plan), done.map(|done| &done.settled));
+        Report { estate: &estate, outcome, took, asked: done.and_then(|done| done.asked), plan, settled, wrong: &wrong }.log();
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -219,7 +301,7 @@ impl Runner {
                 let mut told = self.told();
                 let quiet = done.settled.done.is_empty() && done.settled.failed.is_empty() && !told.failed;
                 let same = told.standings == done.settled.standings && told.problems == done.problems;
-                *told = Told { failed: false, standings: done.settled.standings.clone(), problems: done.problems.clone() };
+                *told = Told { estate: told.estate.take(), failed: false, standings: done.settled.standings.clone(), problems: done.problems.clone() };
                 if quiet && same {
                     return;
                 }
@@ -234,6 +316,7 @@ impl Runner {
         let written = match self.options.output {
             Format::Json => print_text(&format!("{machine}\n")),
             Format::Yaml => serde_yaml::to_string(&machine).map_err(Failure::from).and_then(|text| print_text(&format!("---\n{text}"))),
+            _ if log::is_json() => Ok(()),
             _ => {
                 eprintln!("{} {human}", now.strftime("%Y-%m-%d %H:%M:%S UTC"));
                 Ok(())

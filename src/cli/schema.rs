@@ -4,8 +4,8 @@ use bowline::api::{Kind, definitions};
 use clap::Args;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::{Options, print_text};
+use bowline::failure::Failure;
 
 /// Arguments of `schema`.
 #[derive(Args)]

@@ -1,15 +1,18 @@
 //! One run: the estate, what its sources say, what the store remembers, and the instant it is all about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bowline::access::Access;
 use bowline::api::Text;
 use bowline::api::estate::Git;
+use bowline::controller::reading::{self, Bootstrap, Commit, ESTATE_FILE, Loaded, Means, blocking, is_address, named};
+use bowline::controller::spans;
 use bowline::credentials::Credentials;
 use bowline::discovery::reach::Reach;
-use bowline::discovery::run::{self as discovery, Limits};
+use bowline::discovery::run::{self as discovery, Limits, Timed};
 use bowline::discovery::{Discovered, History};
 use bowline::estate::{Estate, SourceFile, directory, git, load};
 use bowline::plan::Plan;
@@ -19,16 +22,18 @@ use git2::Repository;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tracing::Instrument;
 
-use super::error::Failure;
+use super::log;
 use super::options::Options;
 use super::render::progress::Progress;
+use bowline::failure::Failure;
 
 /// Which estate, as the first argument.
 #[derive(Args, Clone, Debug)]
 pub struct EstateArgument {
     /// The estate: a folder, or the address of a git repository
-    #[arg(default_value = ".", value_name = "ESTATE")]
+    #[arg(default_value = ".", value_name = "ESTATE", env = "BOWLINE_ESTATE", hide_env_values = true)]
     pub estate: String,
 
     #[command(flatten)]
@@ -39,7 +44,7 @@ pub struct EstateArgument {
 #[derive(Args, Clone, Debug)]
 pub struct EstateOption {
     /// The estate: a folder, or the address of a git repository
-    #[arg(long, short, default_value = ".", value_name = "ESTATE")]
+    #[arg(long, short, default_value = ".", value_name = "ESTATE", env = "BOWLINE_ESTATE", hide_env_values = true)]
     pub estate: String,
 
     #[command(flatten)]
@@ -50,15 +55,15 @@ pub struct EstateOption {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Within {
     /// The branch, for a git repository [default: its own]
-    #[arg(long)]
+    #[arg(long, env = "BOWLINE_BRANCH", hide_env_values = true)]
     pub branch: Option<String>,
 
     /// The folder of the estate in a git repository [default: its root]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "BOWLINE_PATH", hide_env_values = true)]
     pub path: Option<String>,
 
     /// The name of the operator's credential for a git repository
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "BOWLINE_CREDENTIAL", hide_env_values = true)]
     pub credential: Option<String>,
 }
 
@@ -75,33 +80,6 @@ impl EstateArgument {
     }
 }
 
-/// An estate and where its files are.
-pub struct Loaded {
-    /// The estate.
-    pub estate: Estate,
-    /// The folder whose files its sources may read.
-    pub root: PathBuf,
-    /// Where an estate in a repository was read.
-    pub at: Option<Commit>,
-    /// A checkout that lasts as long as this.
-    pub checkout: Option<TempDir>,
-}
-
-/// A commit of a repository on this machine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Commit {
-    /// The repository.
-    pub repository: PathBuf,
-    /// The branch that was read, without `refs/heads/`.
-    pub branch: Option<String>,
-    /// The folder of the estate in it; empty for the root.
-    pub path: String,
-    /// Whether it is only a copy of a repository elsewhere.
-    pub remote: bool,
-    /// By which address it was read, where it was not simply the repository of a folder.
-    pub git: Option<Git>,
-}
-
 /// One run.
 pub struct Session {
     /// What is declared.
@@ -112,6 +90,8 @@ pub struct Session {
     pub now: Timestamp,
     /// Where the estate was read, if in a repository.
     pub at: Option<Commit>,
+    /// How long each source was asked.
+    pub took: BTreeMap<Text, Duration>,
     /// The estate's name in the store: two estates of one name are kept apart.
     pub store_key: String,
     _checkout: Option<TempDir>,
@@ -136,7 +116,7 @@ impl Session {
 
     /// The same, waiting for no source any longer once `stop` turns true.
     pub async fn of_repository_until(options: &Options, argument: &EstateArgument, stop: watch::Receiver<bool>) -> Result<Self, Failure> {
-        let loaded = load_kept(options, argument).await?;
+        let loaded = load_kept(options, argument).instrument(spans::read()).await?;
         Self::ask(options, argument, loaded, &[], stop).await
     }
 
@@ -153,11 +133,13 @@ impl Session {
         let store_key = store_key(&estate, &argument.estate, &root, at.as_ref());
         let progress = Progress::start();
         let (asked, mut answers) = discovery::build(&estate, &reach(options, root)?, now);
-        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &progress, stop).await);
+        let timed = Timed::new(&progress);
+        answers.extend(discovery::ask_all(asked, &Limits::default(), now, &timed, stop).await);
+        let took = timed.took();
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         progress.clear();
         let history = history(options, &store_key).await;
-        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, store_key, _checkout: checkout })
+        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, took, store_key, _checkout: checkout })
     }
 
     /// The plan.
@@ -202,7 +184,7 @@ pub fn warn(text: &str) {
         said.clear();
     }
     if said.insert(text.to_owned()) {
-        eprintln!("warning: {text}");
+        log::warn(text);
     }
 }
 
@@ -249,12 +231,6 @@ pub fn credentials(options: &Options) -> Result<Credentials, Failure> {
     Ok(Credentials::load(path)?)
 }
 
-/// Whether an argument is a git address and not a folder.
-pub fn is_address(argument: &str) -> bool {
-    let scp_like = || argument.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
-    argument.contains("://") || (scp_like() && !Path::new(argument).exists())
-}
-
 /// Reads an estate: a folder as it stands, or a repository's commit. Nothing is asked but git.
 pub async fn load(options: &Options, argument: &EstateArgument) -> Result<Loaded, Failure> {
     if is_address(&argument.estate) || argument.within.branch.is_some() {
@@ -297,12 +273,6 @@ async fn load_remote(options: &Options, argument: &EstateArgument) -> Result<Loa
     let spec =
         Git { url: argument.estate.as_str().into(), branch: branch.map(Text::from), path: path.map(Text::from), credentials: credential.map(Text::from) };
     load_address(options, spec, None).await
-}
-
-/// An estate's own document in a folder, which may say that the estate is kept elsewhere.
-struct Bootstrap {
-    folder: PathBuf,
-    file: SourceFile,
 }
 
 /// Reads the estate where it is kept, for verbs that have to do with change requests: in git where `spec.git` of the
@@ -349,48 +319,12 @@ fn bootstrap(folder: &Path, proposing: bool) -> Option<(Git, Bootstrap)> {
 
 /// The largest of it, in bytes.
 const LARGEST_ESTATE_FILE: u64 = 1024 * 1024;
-/// The document that says what an estate is.
-pub const ESTATE_FILE: &str = "bowline.yaml";
 
 async fn load_address(options: &Options, spec: Git, bootstrap: Option<Bootstrap>) -> Result<Loaded, Failure> {
     let credentials = credentials(options)?;
     credentials.warnings().iter().cloned().chain(credentials.problems().map(ToString::to_string)).for_each(|warning| warn(&warning));
     let (access, cache) = (access(options)?, options.state_folder().join("git"));
-    blocking(move || {
-        let path = spec.path.as_deref().unwrap_or_default().trim_matches('/').trim_start_matches("./");
-        let path = if path == "." { String::new() } else { path.to_owned() };
-        let declared_in = bootstrap.as_ref().map(|bootstrap| bootstrap.folder.as_path());
-        let mut found = git::read(&spec, declared_in, &credentials, &access, &cache)?;
-        // What is kept in git says itself what it is; where it does not, the document that named the place does.
-        if let Some(bootstrap) = bootstrap.filter(|_| !found.files.iter().any(|file| *file.path == *ESTATE_FILE)) {
-            found.files.insert(0, bootstrap.file);
-        }
-        let name = spec.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("estate").trim_end_matches(".git").to_owned();
-        let estate = named(load::load(found.files, Some(found.revision.clone()), found.diagnostics), &name);
-        let checkout = if estate.sources.is_empty() { None } else { Some(check_out(&found.repository, &found.revision)?) };
-        // A path or file:// address is read where it lies, so its branches are the estate's own.
-        let remote = found.repository.starts_with(&cache);
-        let root = checkout.as_ref().map_or_else(|| found.repository.clone(), |folder| folder.path().join(&path));
-        let at = Commit { repository: found.repository, branch: found.branch, path, remote, git: Some(spec) };
-        Ok(Loaded { estate, root, at: Some(at), checkout })
-    })
-    .await
-}
-
-/// An estate without a document of its own is called as its folder is.
-pub fn named(estate: Estate, name: &str) -> Estate {
-    if estate.origin.is_some() { estate } else { Estate { name: name.into(), ..estate } }
-}
-
-/// The files of a commit in a scratch folder, for the sources that read them.
-fn check_out(repository: &Path, revision: &str) -> Result<TempDir, Failure> {
-    let folder = tempfile::Builder::new().prefix("bowline-checkout-").tempdir()?;
-    let repository = Repository::open(repository)?;
-    let tree = repository.find_commit(git2::Oid::from_str(revision)?)?.tree()?;
-    let mut how = git2::build::CheckoutBuilder::new();
-    how.target_dir(folder.path()).force().update_index(false).disable_filters(true);
-    repository.checkout_tree(tree.as_object(), Some(&mut how))?;
-    Ok(folder)
+    blocking(move || reading::read_git(spec, bootstrap, Means { credentials: &credentials, access: &access, cache: &cache })).await
 }
 
 /// The commit of the folder's repository, if what stands in the folder is what is committed.
@@ -430,11 +364,6 @@ pub fn root_of(argument: &EstateArgument) -> PathBuf {
 /// What an estate without a document of its own is called.
 pub fn folder_name(root: &Path) -> String {
     root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_string_lossy().into_owned())).unwrap_or_else(|| "estate".to_owned())
-}
-
-/// Runs what reads files, off the threads that wait for sources.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await?
 }
 
 /// The name most like `name`, if any is like it.

@@ -8,10 +8,10 @@ use jiff::{SignedDuration, tz::TimeZone};
 use serde_json::json;
 
 use super::Outcome;
-use super::error::Failure;
 use super::options::{Options, Style};
 use super::render;
 use super::session::{self, EstateArgument};
+use bowline::failure::Failure;
 
 /// Arguments of `windows`.
 #[derive(Args)]

@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds) {
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection of the webhook listener could not be taken");
+                tracing::warn!(%error, "a connection could not be taken");
                 sleep(PAUSE).await;
             }
         }

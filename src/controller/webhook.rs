@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::post;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::event::{self, Verdict};
+use super::probes::probes;
 use super::pulse::Pulse;
 use super::seen::Seen;
 use super::signature::{self, Key, Signature};
@@ -94,17 +95,14 @@ const GITEA: Manner = Manner {
 
 /// The routes.
 pub fn router(inbox: Arc<Inbox>) -> Router {
+    let vital = probes(inbox.pulse.clone());
     Router::new()
         .route("/webhooks/github", post(|State(inbox): State<Arc<Inbox>>, request: Request<Body>| take(inbox, &GITHUB, request)))
         .route("/webhooks/gitea", post(|State(inbox): State<Arc<Inbox>>, request: Request<Body>| take(inbox, &GITEA, request)))
-        .route("/healthz", get(|State(inbox): State<Arc<Inbox>>| async move { if inbox.pulse.alive() { OK } else { STUCK } }))
-        .route("/readyz", get(|State(inbox): State<Arc<Inbox>>| async move { if inbox.pulse.ready() { OK } else { NOT_READY } }))
         .with_state(inbox)
+        .merge(vital)
 }
 
-const OK: Answer = (StatusCode::OK, "ok\n");
-const STUCK: Answer = (StatusCode::SERVICE_UNAVAILABLE, "no pass has begun for three intervals\n");
-const NOT_READY: Answer = (StatusCode::SERVICE_UNAVAILABLE, "no pass has gone well yet\n");
 const WRONG_TYPE: Answer = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "set the webhook's content type to application/json\n");
 const TOO_LARGE: Answer = (StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
 const TOO_SLOW: Answer = (StatusCode::REQUEST_TIMEOUT, "too slow\n");

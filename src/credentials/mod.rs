@@ -141,7 +141,9 @@ pub enum CredentialError {
         reason: String,
     },
     /// It may not go to this host.
-    #[error("the credential `{name}` is not bound to the host `{host}`, so it was not sent; the operator binds it with `hosts` in the credentials file")]
+    #[error(
+        "the credential `{name}` is not bound to the host `{host}`, so it was not sent; the operator binds it with `hosts` in the credentials file, in a cluster with the Secret's annotation bowline.dev/hosts"
+    )]
     NotBound {
         /// Its name.
         name: Text,
@@ -173,6 +175,11 @@ impl Credentials {
         Self { entries: credentials.into_iter().map(|credential| (credential.name.clone(), Ok(credential))).collect(), warnings: Vec::new() }
     }
 
+    /// The same, of which some cannot be used, by name.
+    pub fn of_results(entries: impl IntoIterator<Item = (Text, Result<Credential, CredentialError>)>) -> Self {
+        Self { entries: entries.into_iter().collect(), warnings: Vec::new() }
+    }
+
     /// The credential of this name for this host (`host` or `host:port`), if it is bound to it.
     pub fn for_host(&self, name: &str, host: &str) -> Result<&Credential, CredentialError> {
         let credential = match self.entries.get(name) {
@@ -200,6 +207,11 @@ impl Credentials {
     /// The entries that cannot be used, by name.
     pub fn problems(&self) -> impl Iterator<Item = &CredentialError> {
         self.entries.values().filter_map(|entry| entry.as_ref().err())
+    }
+
+    /// Why the entry of this name cannot be used, if so.
+    pub fn problem(&self, name: &str) -> Option<&CredentialError> {
+        self.entries.get(name)?.as_ref().err()
     }
 
     /// What the operator should mend, such as a file that others may read.

@@ -3,14 +3,16 @@
 //! Every source that is asked is answered for: one that takes too long, fails or is not waited for any longer gives an
 //! incomplete answer that says so, from which nothing is concluded absent (rule 2).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::file::FileSource;
 use super::host::HostSource;
@@ -68,6 +70,40 @@ impl Progress for Silent {
     fn finished(&self, _: &Answer) {}
 }
 
+/// Passes on what happens, and takes the time that each source needs.
+pub struct Timed<'a> {
+    inner: &'a dyn Progress,
+    begun: Mutex<BTreeMap<Text, Instant>>,
+    took: Mutex<BTreeMap<Text, Duration>>,
+}
+
+impl<'a> Timed<'a> {
+    /// Takes times, and tells `inner` the same.
+    pub fn new(inner: &'a dyn Progress) -> Self {
+        Self { inner, begun: Mutex::default(), took: Mutex::default() }
+    }
+
+    /// How long each source was asked, by name.
+    pub fn took(self) -> BTreeMap<Text, Duration> {
+        self.took.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Timed<'_> {
+    fn started(&self, source: &Text) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(source.clone(), Instant::now());
+        self.inner.started(source);
+    }
+
+    fn finished(&self, answer: &Answer) {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&answer.source);
+        if let Some(begun) = begun {
+            self.took.lock().unwrap_or_else(PoisonError::into_inner).insert(answer.source.clone(), begun.elapsed());
+        }
+        self.inner.finished(answer);
+    }
+}
+
 /// An answer that says nothing but why.
 pub fn unanswered(source: &Text, now: Timestamp, error: impl Into<Text>) -> Answer {
     Answer { source: source.clone(), at: now, complete: false, error: Some(error.into()), evidence: Text::default(), items: Vec::new() }
@@ -101,7 +137,7 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         (None, None, None, Some(kubernetes)) => {
             let (root, access, credentials) = (reach.root.clone(), reach.access.clone(), reach.credentials.clone());
             let means = Means { root, access, credentials, surroundings: Surroundings::default() };
-            Ok(Arc::new(KubernetesSource::new(name.clone(), kubernetes.clone(), means, reach.connect.clone()).with_deadline(deadline)))
+            Ok(Arc::new(KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline)))
         }
         (None, None, None, None) => Err(format!("it says of what kind it is nowhere; give exactly one of {KINDS}")),
         _ => Err(format!("it is of more than one kind; give exactly one of {KINDS}")),
@@ -160,7 +196,13 @@ impl Asking<'_> {
     fn start(&mut self, Asked { source, timeout }: Asked) {
         let (name, now) = (source.name().clone(), self.now);
         self.progress.started(&name);
-        let task = self.tasks.spawn(async move { source.observe(now).await });
+        let span = tracing::info_span!("discover", source = &*name, complete = Empty, items = Empty);
+        let asking = async move {
+            let answer = source.observe(now).await;
+            Span::current().record("complete", answer.complete).record("items", answer.items.len());
+            answer
+        };
+        let task = self.tasks.spawn(asking.instrument(span));
         self.running.insert(task.id(), Running { name, timeout, deadline: Instant::now() + timeout, task });
     }
 

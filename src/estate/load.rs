@@ -247,6 +247,7 @@ impl Loader {
             name,
             spec,
             origin,
+            namespace: None,
             revision,
             files: self.files,
             items: self.items,

@@ -1,11 +1,12 @@
 //! What is declared: an estate in memory, with the text it came from.
 //!
 //! [`Estate`] is what every pure module reads. Who fills it: `directory` and `git` collect the files, `yaml` reads a
-//! document with the place of every value, `load` turns documents into an estate, `check` finds everything that is
-//! wrong with it, `class` resolves classes and their built-in library.
+//! document with the place of every value, `load` turns documents into an estate, `cluster` does so with objects of a
+//! cluster, `check` finds everything that is wrong with it, `class` resolves classes and their built-in library.
 
 pub mod check;
 pub mod class;
+pub mod cluster;
 pub mod diagnostic;
 pub mod directory;
 pub mod git;
@@ -29,6 +30,8 @@ pub struct Estate {
     pub spec: EstateSpec,
     /// Where that document stands; none where there is none.
     pub origin: Option<Origin>,
+    /// The namespace whose objects it is made of; none where it was read from files.
+    pub namespace: Option<Text>,
     /// The commit it was read from, if from git.
     pub revision: Option<String>,
     /// The files it was read from.
@@ -54,7 +57,7 @@ pub struct Estate {
 }
 
 /// A file of the estate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
     /// Its path below the estate's root, with `/`.
     pub path: Text,

@@ -187,6 +187,14 @@ pub enum Error {
     /// The loop was told to stop between two steps.
     #[error("Bowline was told to stop before this")]
     Stopped,
+    /// Another replica reconciles the estate now.
+    #[error("the Lease `{lease}` is not held any more{}", by_whom(holder.as_deref()))]
+    NotHeld {
+        /// The Lease, as `namespace/name`.
+        lease: String,
+        /// Who holds it, where that is known.
+        holder: Option<String>,
+    },
     /// A forge over the network did not do what it was asked.
     #[error(transparent)]
     Hosted(#[from] Fault),
@@ -245,6 +253,7 @@ impl Error {
                 format!("`git log refs/bowline/requests/{key}` shows earlier ones; `git update-ref refs/bowline/requests/{key} COMMIT` goes back to one")
             }
             Self::Stopped => "nothing was lost; the next pass goes on".into(),
+            Self::NotHeld { .. } => "nothing was lost; the replica that holds it goes on".into(),
             Self::Interrupted { .. } => "the next `bowline reconcile` completes it".into(),
             Self::Git(error) if error.code() == git2::ErrorCode::Owner => {
                 "the repository belongs to another user; if you trust it: `git config --global --add safe.directory FOLDER`".into()
@@ -271,6 +280,7 @@ impl Error {
                 | Self::ForeignRevision { .. }
                 | Self::Busy
                 | Self::Stopped
+                | Self::NotHeld { .. }
                 | Self::Credential(_)
                 | Self::Access(_)
         )
@@ -280,6 +290,10 @@ impl Error {
     pub fn uncertain(&self) -> bool {
         matches!(self, Self::Hosted(fault) if fault.uncertain())
     }
+}
+
+fn by_whom(holder: Option<&str>) -> String {
+    holder.map(|holder| format!(": `{holder}` holds it")).unwrap_or_default()
 }
 
 /// The first few of a list of files, and how many more there are.

@@ -29,7 +29,7 @@ fn document(kind: Kind, spec: &Value) -> Value {
     let mut whole = match kind {
         Kind::ConfigurationItem => json!({"class": "server"}),
         Kind::PatchWindow => json!({"selector": {"all": true}, "start": "2026-01-04T02:00:00", "duration": "4h"}),
-        Kind::DiscoverySource if !["file", "host", "tls"].iter().any(|part| spec.get(part).is_some()) => json!({"host": {}}),
+        Kind::DiscoverySource if !["file", "host", "tls", "kubernetes"].iter().any(|part| spec.get(part).is_some()) => json!({"host": {}}),
         _ => json!({}),
     };
     for (name, value) in spec.as_object().unwrap() {
@@ -346,7 +346,9 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
     use Kind::DiscoverySource as D;
     let file = |file: Value| json!({"file": file});
     let tls = |tls: Value| json!({"tls": tls});
-    let one: &'static str = Box::leak(format!("exactly one of {} must be given", rules::SOURCES.join(", ")).into_boxed_str());
+    let one = rules::rules().into_iter().find(|rule| rule.kind == D && rule.at == "spec").unwrap().message;
+    assert!(one.starts_with("exactly one of file, host, tls"), "{one}");
+    let one: &'static str = one.leak();
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),

@@ -28,9 +28,11 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The largest kubeconfig or file of authorities, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
+type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What is around: variables of the environment, and where a pod finds its service account.
 pub struct Surroundings {
-    environment: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    environment: Box<Environment>,
     service_account: PathBuf,
 }
 
@@ -59,25 +61,25 @@ pub struct Means {
     pub surroundings: Surroundings,
 }
 
-/// Where the server was found, and whether Bowline may ask as who that place says.
+/// Where the server was found.
 struct Place {
     config: Config,
-    /// How the operator lends the identity, where it is not lent.
-    lend: Option<String>,
+    /// Where the operator does not lend the identity that stands there: how that is done.
+    not_lent: Option<String>,
 }
 
 impl Means {
     /// The server, and as whom it is asked. The error never quotes what a file holds. Reads files, so it blocks.
     pub(super) fn config(&self, spec: &Spec) -> Result<Config, String> {
-        let Place { mut config, lend } = self.place(spec)?;
+        let Place { mut config, not_lent } = self.place(spec)?;
         let host = checked(&config)?;
-        match (&spec.credentials, lend) {
+        match (&spec.credentials, not_lent) {
             (Some(name), _) => {
                 let credential = self.credentials.for_host(name, &host).map_err(|error| error.to_string())?;
                 config.auth_info = kube::config::AuthInfo::default();
                 log_in(&mut config, name, &credential.login)?;
             }
-            (None, Some(lend)) => return Err(lend),
+            (None, Some(reason)) => return Err(reason),
             (None, None) => {}
         }
         config.default_retry = false;
@@ -116,10 +118,10 @@ impl Means {
     fn kubeconfig(&self, spec: &Spec, declared: &str) -> Result<Place, String> {
         let file = self.access.path(&self.root, declared).map_err(|error| error.to_string())?;
         let text = read(&file, declared)?;
-        let lent = self.is_named(&file);
+        let is_lent = self.is_named(&file);
         let bad = || format!("`{declared}` is no kubeconfig");
-        let mut kubeconfig = if lent { Kubeconfig::read_from(&file) } else { Kubeconfig::from_yaml(&text) }.map_err(|_| bad())?;
-        if !lent {
+        let mut kubeconfig = if is_lent { Kubeconfig::read_from(&file) } else { Kubeconfig::from_yaml(&text) }.map_err(|_| bad())?;
+        if !is_lent {
             self.disarm(&mut kubeconfig, &file)?;
         }
         let context = spec.context.as_deref().or(kubeconfig.current_context.as_deref()).unwrap_or_default().to_owned();
@@ -135,8 +137,8 @@ impl Means {
         if let Some(exec) = &mut config.auth_info.exec {
             exec.interactive_mode = Some(kube::config::ExecInteractiveMode::Never);
         }
-        let lend = (!lent).then(|| format!("who asks the API server is not said: name a credential of the operator with `credentials`, or let the operator lend the user of `{declared}` by naming exactly that file with --allow-read"));
-        Ok(Place { config, lend })
+        let not_lent = (!is_lent).then(|| format!("who asks the API server is not said: name a credential of the operator with `credentials`, or let the operator lend the user of `{declared}` by naming exactly that file with --allow-read"));
+        Ok(Place { config, not_lent })
     }
 
     /// Leaves where the clusters are and which authorities vouch for them.
@@ -172,9 +174,9 @@ impl Means {
         let certificates = crate::discovery::tls::read::certificates_in(pem.as_bytes()).map_err(|error| format!("`{}`: {error}", authorities.display()))?;
         config.root_cert = Some(certificates.iter().map(|certificate| certificate.to_vec()).collect());
         config.auth_info.token_file = Some(folder.join("token").display().to_string());
-        let lent = folder.canonicalize().is_ok_and(|folder| self.is_named(&folder));
-        let lend = (!lent).then(|| format!("the service account of Bowline's pod is not lent to this source: name a credential with `credentials`, or let the operator lend it by naming {} with --allow-read", folder.display()));
-        Ok(Place { config, lend })
+        let is_lent = folder.canonicalize().is_ok_and(|folder| self.is_named(&folder));
+        let not_lent = (!is_lent).then(|| format!("the service account of Bowline's pod is not lent to this source: name a credential with `credentials`, or let the operator lend it by naming {} with --allow-read", folder.display()));
+        Ok(Place { config, not_lent })
     }
 
     /// Whether the operator names exactly this.

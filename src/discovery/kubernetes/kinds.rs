@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::Text;
 use crate::api::discovery_source::KubernetesResource as Resource;
+use crate::discovery::tls::read::hexadecimal;
 
 /// The longest name of an item, that of an object of Kubernetes.
 const NAME: usize = 253;
@@ -97,13 +98,10 @@ pub fn name(path: &str) -> Text {
     if name.len() <= NAME {
         return name.into();
     }
-    let digest: String = Sha256::digest(path).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let kept: String = name
-        .chars()
-        .scan(0, |length, letter| Some((*length, letter)).inspect(|_| *length += letter.len_utf8()))
-        .take_while(|(at, _)| *at < NAME - 20)
-        .map(|(_, letter)| letter)
-        .collect();
+    let digest = hexadecimal(&Sha256::digest(path));
+    let digest = digest.get(..16).unwrap_or(&digest);
+    let end = (0..=NAME - 20).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
+    let (kept, _) = name.split_at(end);
     format!("{kept}-{digest}").into()
 }
 

@@ -57,10 +57,13 @@ pub struct Labels {
 }
 
 impl Labels {
-    fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+    fn keys(&self) -> impl Iterator<Item = LabelKey<'_>> {
         self.labels.iter().map(|(name, value)| (&*self.namespace, &**name, &**value))
     }
 }
+
+/// A namespace, a label's name and its value.
+type LabelKey<'a> = (&'a str, &'a str, &'a str);
 
 /// Where things are among all that was found.
 #[derive(Default)]
@@ -69,7 +72,7 @@ struct Index<'a> {
     uids: HashMap<&'a str, usize>,
     volumes: HashMap<&'a str, usize>,
     /// Those whose pods have a label.
-    labelled: HashMap<(&'a str, &'a str, &'a str), Vec<(usize, &'a Labels)>>,
+    labelled: HashMap<LabelKey<'a>, Vec<(usize, &'a Labels)>>,
 }
 
 impl<'a> Index<'a> {

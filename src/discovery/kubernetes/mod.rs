@@ -224,7 +224,9 @@ async fn certificates(client: &Client, listed: impl Iterator<Item = (Found, Opti
         }
     }
     failed.sort();
-    failed.into_iter().for_each(|text| gathered.gap(text));
+    for text in failed {
+        gathered.gap(text);
+    }
     broken.sort();
     gathered.problems.extend(broken);
 }

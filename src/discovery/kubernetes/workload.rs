@@ -1,4 +1,4 @@
-//! What a Deployment, StatefulSet, DaemonSet or CronJob means. Pure.
+//! What a workload (`Deployment`, `StatefulSet`, `DaemonSet`, `CronJob`) means. Pure.
 
 use serde_json::Value as Json;
 

@@ -152,7 +152,7 @@ pub(super) fn table<const N: usize>(entries: [(&str, Value); N]) -> Table<Value>
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(in crate::discovery) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

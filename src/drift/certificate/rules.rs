@@ -35,8 +35,8 @@ pub struct Broken {
     pub remedy: &'static str,
 }
 
-const RENEW: &str = "Renew the certificate and install it at this place.";
-const REPLACE: &str = "Have a new certificate issued that satisfies the policy, and install it at this place.";
+const RENEW: &str = "Renew the certificate and install it where it is served from.";
+const REPLACE: &str = "Have a new certificate issued that satisfies the policy, and install it where it is served from.";
 
 /// Every rule of the policy that the certificate breaks, in the order in which the policy's fields are documented.
 pub fn broken(policy: &CertificatePolicySpec, facts: &Facts, now: Timestamp) -> Vec<Broken> {

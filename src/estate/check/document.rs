@@ -126,7 +126,7 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
         mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| outside_root(&format!("spec.tls.files.{place}"), path)));
         mistakes.extend(tls.authorities.iter().filter_map(|path| outside_root("spec.tls.authorities", path)));
     }
-    mistakes.extend(spec.kubernetes.iter().flat_map(kubernetes));
+    mistakes.extend(spec.kubernetes.iter().flat_map(|spec| kubernetes(spec)));
     mistakes.extend(expressions(spec));
     mistakes
 }

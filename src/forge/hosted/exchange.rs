@@ -13,7 +13,7 @@ mod kept;
 mod pace;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::header::IF_NONE_MATCH;
@@ -21,6 +21,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use reqwest::Url;
 use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::{Fault, Place};
 use crate::access::web;
@@ -99,6 +101,25 @@ pub struct Quota {
     pub reset: Timestamp,
 }
 
+/// One try of a request, as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchanged<'a> {
+    /// The forge's name: `GitHub`, `Gitea`.
+    pub forge: &'static str,
+    /// How it was asked.
+    pub method: &'a Method,
+    /// The answer's code; none: there is no answer.
+    pub status: Option<u16>,
+    /// What the answer says about how many more are taken.
+    pub quota: Option<Quota>,
+}
+
+/// Is told of every request, repetitions among them.
+pub trait Ear: std::fmt::Debug + Send + Sync {
+    /// A request was sent and answered, or had no answer.
+    fn heard(&self, exchanged: &Exchanged<'_>);
+}
+
 /// What was asked, as it stands in the extensions of an answer, for those who judge its content.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -126,6 +147,7 @@ pub struct Exchange {
     fresh: Mutex<Option<Instant>>,
     moved_to: Mutex<Option<String>>,
     sent: AtomicU64,
+    ear: OnceLock<Arc<dyn Ear>>,
 }
 
 impl Exchange {
@@ -149,7 +171,13 @@ impl Exchange {
             fresh: Mutex::default(),
             moved_to: Mutex::default(),
             sent: AtomicU64::new(0),
+            ear: OnceLock::new(),
         })
+    }
+
+    /// Has every request told to somebody. The first who asks for it is told.
+    pub fn heard_by(&self, ear: Arc<dyn Ear>) {
+        let _ = self.ear.set(ear);
     }
 
     /// Sends a request and gives its answer if it is a success (2xx). `what` names it for people: `the list of pull requests`.
@@ -254,8 +282,7 @@ impl Exchange {
             request.headers_mut().insert(IF_NONE_MATCH, tag.clone());
         }
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let response = self.carrier.carry(request).await?;
-        lock(&self.pace).heard(response.headers(), Instant::now());
+        let response = self.traced(request).await?;
         let Some(key) = key else { return Ok(response) };
         let mut kept = lock(&self.kept);
         if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
@@ -263,6 +290,30 @@ impl Exchange {
         }
         kept.keep(key, &response);
         Ok(response)
+    }
+
+    /// One request over the wire, as a span of its own, and told to whoever listens.
+    async fn traced(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
+        let method = request.method().clone();
+        let span = tracing::info_span!(
+            "forge.request",
+            otel.kind = "client",
+            otel.status_code = Empty,
+            forge = self.forge,
+            http.request.method = method.as_str(),
+            http.response.status_code = Empty
+        );
+        let result = self.carrier.carry(request).instrument(span.clone()).await;
+        let status = result.as_ref().ok().map(|response| response.status().as_u16());
+        let quota = result.as_ref().ok().and_then(|response| lock(&self.pace).heard(response.headers(), Instant::now()));
+        match status {
+            Some(status) => drop(span.record("http.response.status_code", i64::from(status))),
+            None => drop(span.record("otel.status_code", "ERROR")),
+        }
+        if let Some(ear) = self.ear.get() {
+            ear.heard(&Exchanged { forge: self.forge, method: &method, status, quota });
+        }
+        result
     }
 
     /// What a forge said, fit to be shown: without secrets, on one line, in bounds.

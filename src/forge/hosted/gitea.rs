@@ -37,7 +37,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::exchange::Repeat;
+use super::exchange::{Ear, Repeat};
 use super::{Dress, Edit, Fault, Host, Issue, NewPull, Patience, Place, Pull, STATUS, Status};
 use crate::change::Change;
 use crate::estate::git::has_key;
@@ -112,6 +112,10 @@ impl Gitea {
 impl Host for Gitea {
     fn patience(&self) -> &Patience {
         &self.patience
+    }
+
+    fn heard_by(&self, ear: Arc<dyn Ear>) {
+        self.api.heard_by(ear);
     }
 
     async fn default_branch(&self) -> Result<String, Error> {

@@ -14,8 +14,8 @@ mod pulls;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::Method;
@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::exchange::{Quota, Repeat};
+use super::exchange::{Ear, Quota, Repeat};
 use super::{Dress, Edit, Fault, Host, Issue, NewPull, Patience, Place, Pull, STATUS, Status};
 use crate::change::Change;
 use crate::forge::Error;
@@ -128,6 +128,10 @@ fn check_name(repository: &str) -> Result<(), Fault> {
 impl Host for GitHub {
     fn patience(&self) -> &Patience {
         &self.patience
+    }
+
+    fn heard_by(&self, ear: Arc<dyn Ear>) {
+        self.client.exchange().heard_by(ear);
     }
 
     async fn default_branch(&self) -> Result<String, Error> {

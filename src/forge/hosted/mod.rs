@@ -19,6 +19,8 @@ pub mod github;
 mod pulls;
 mod read;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -28,7 +30,7 @@ use crate::api::Text;
 use crate::change::Change;
 use crate::credentials::Credentials;
 
-pub use exchange::Patience;
+pub use exchange::{Ear, Exchanged, Patience};
 pub use fault::Fault;
 pub use pulls::{Hosted, Settings};
 
@@ -162,6 +164,9 @@ pub struct Issue {
 pub trait Host: Send + Sync {
     /// How long to wait before a call that makes something is tried again.
     fn patience(&self) -> &Patience;
+
+    /// Has every request to it told to somebody, for metrics. One who cannot tell says nothing.
+    fn heard_by(&self, _ear: Arc<dyn Ear>) {}
 
     /// The repository's default branch.
     async fn default_branch(&self) -> Result<String, Error>;

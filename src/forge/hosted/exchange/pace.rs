@@ -93,14 +93,15 @@ impl Pace {
         oldest.map_or(Duration::ZERO, |oldest| window.saturating_sub(now.duration_since(*oldest)))
     }
 
-    /// Takes note of what an answer says about the quota.
-    pub(super) fn heard(&mut self, headers: &HeaderMap, now: Instant) {
-        let Some(quota) = quota(headers) else { return };
+    /// Takes note of what an answer says about the quota, and gives it.
+    pub(super) fn heard(&mut self, headers: &HeaderMap, now: Instant) -> Option<Quota> {
+        let quota = quota(headers)?;
         self.quota = Some(quota);
         if quota.remaining == 0 {
             let wait = until(quota.reset, headers);
             self.limit(wait, format!("all {} requests are used up", quota.limit), now);
         }
+        Some(quota)
     }
 
     /// Closes the forge for so long; how long it is closed now.

@@ -1,12 +1,14 @@
 //! Asking Gitea's REST API: addresses, who asks, pages, and what an answer that is none of its own means.
 
+use std::sync::Arc;
+
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::exchange::{Exchange, Repeat, json, login};
+use super::super::exchange::{Ear, Exchange, Repeat, json, login};
 use super::super::{Fault, Place};
 use crate::credentials::{Login, basic};
 use crate::estate::git;
@@ -47,6 +49,10 @@ impl Api {
         repository(place.repository)?;
         let authorization = authorization(place, &base)?;
         Ok(Self { exchange: Exchange::new(NAME, place, &base)?, base, authorization, repository: place.repository.to_owned() })
+    }
+
+    pub(super) fn heard_by(&self, ear: Arc<dyn Ear>) {
+        self.exchange.heard_by(ear);
     }
 
     pub(super) fn owner(&self) -> &str {

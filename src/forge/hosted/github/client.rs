@@ -84,6 +84,10 @@ impl Client {
         matches!(self.auth, AuthState::Installation { .. })
     }
 
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
     pub(super) fn sent(&self) -> u64 {
         self.exchange.sent()
     }

@@ -1,8 +1,8 @@
-//! Why a command could not do what was asked, and what to do about it.
+//! Why something could not be done as a whole, and what to do about it.
 
 use std::fmt;
 
-/// A failure of the command as a whole.
+/// A failure of a command or of a pass as a whole.
 #[derive(Debug)]
 pub struct Failure {
     error: anyhow::Error,

@@ -1,0 +1,228 @@
+//! The controller against the real API server: what is found stands in the objects' status, and nowhere is written what
+//! does not differ.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
+
+#[path = "peers/mod.rs"]
+mod peers;
+#[path = "kubernetes_controller/site.rs"]
+mod site;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use site::{Site, condition, copy, inventory, item, said, shop, tail, until};
+
+fn harbour() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/harbour"))
+}
+
+/// The keys of the findings in the statuses of objects.
+fn keys(objects: &[Value]) -> BTreeSet<String> {
+    let findings = objects.iter().flat_map(|object| object["status"]["findings"].as_array().cloned().unwrap_or_default());
+    findings.map(|finding| finding["key"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_example_in_a_cluster_has_the_findings_of_the_example_in_a_folder() {
+    let Some(site) = Site::start() else { return };
+    for folder in ["observed", "certificates"] {
+        copy(&harbour().join(folder), &site.files().join(folder));
+    }
+    for part in ["bowline.yaml", "classes", "items", "policies", "services", "sources", "windows"] {
+        let path = harbour().join(part).display().to_string();
+        site.kube.kubectl(&["apply", "--server-side", "-n", &site.namespace, "-f", &path]).ok();
+    }
+    site.run();
+    let estate = site.settled("harbour");
+    let plan = Command::new(env!("CARGO_BIN_EXE_bowline")).args(["plan", "--output", "json"]).arg(harbour()).output().unwrap();
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+
+    let of_items = |finding: &&Value| !matches!(finding["kind"].as_str(), Some("Undeclared" | "MassAbsence"));
+    let declared: BTreeSet<&str> =
+        site.objects("configurationitems").iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned().leak() as &str).collect();
+    let findings: Vec<&Value> = plan["findings"].as_array().unwrap().iter().filter(of_items).collect();
+    let expected: BTreeSet<String> = findings
+        .iter()
+        .filter(|finding| declared.contains(finding["item"].as_str().unwrap()))
+        .map(|finding| finding["key"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(expected.len() > 3, "{plan}");
+    assert_eq!(keys(&site.objects("configurationitems")), expected, "{}", tail(&site.log()));
+    assert_eq!(estate["status"]["findings"], plan["summary"]["findings"], "{:#}", estate["status"]);
+    assert_eq!(estate["status"]["declared"], plan["summary"]["declared"]);
+    assert_eq!(estate["status"]["discovered"], plan["summary"]["discovered"]);
+    let shown: BTreeSet<String> = site.objects("changerequests").iter().map(|change| change["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+    let proposed: BTreeSet<String> = plan["changes"].as_array().unwrap().iter().map(|change| change["key"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(shown, proposed);
+    assert!(site.terminate() < Duration::from_secs(10));
+}
+
+#[test]
+fn statuses_say_what_was_found_and_change_with_it() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "16Gi"), ("web-02", "8Gi"), ("web-09", "1Gi")]));
+    site.apply(&(shop() + &item("web-01", "16Gi", "Report") + &item("web-02", "16Gi", "Enforce") + &item("web-03", "16Gi", "Report")));
+    site.run();
+    let estate = site.settled("shop");
+    assert_eq!(said(&estate, "Ready"), "True/Reconciled");
+    assert_eq!(estate["status"]["observedGeneration"], 1);
+    assert_eq!(estate["status"]["lastAppliedRevision"], estate["status"]["lastAttemptedRevision"]);
+    assert_eq!(estate["status"]["findings"], json!({"Changed": 1, "Missing": 1, "Undeclared": 1}));
+
+    let conditions = ["Ready", "Discovered", "InSync", "Compliant"];
+    let of = |name: &str| conditions.map(|kind| said(&site.object("configurationitems", name), kind));
+    assert_eq!(of("web-01"), ["True/Accepted", "True/Found", "True/NoDrift", "True/NoViolation"]);
+    assert_eq!(of("web-02"), ["True/Accepted", "True/Found", "False/Drifted", "True/NoViolation"]);
+    assert_eq!(of("web-03"), ["True/Accepted", "False/Missing", "False/Drifted", "True/NoViolation"]);
+    let drifted = site.object("configurationitems", "web-02");
+    assert_eq!(drifted["status"]["drift"], "memory");
+    assert_eq!(
+        drifted["status"]["findings"],
+        json!([{"key": "changed/web-02/attributes.memory", "kind": "Changed", "path": "attributes.memory", "severity": "Medium"}])
+    );
+    let source = site.object("discoverysources", "inventory");
+    assert_eq!((&source["status"]["complete"], &source["status"]["items"]), (&json!(true), &json!(3)));
+
+    let changes = site.objects("changerequests");
+    assert_eq!(changes.len(), 1);
+    assert_eq!((&changes[0]["status"]["phase"], &changes[0]["metadata"]["labels"]["bowline.dev/estate"]), (&json!("Proposed"), &json!("shop")));
+    assert_eq!(drifted["status"]["changes"], json!([changes[0]["metadata"]["name"]]));
+
+    // The declaration is brought in line: the drift, its change and the instant of the transition follow.
+    let before = condition(&drifted["status"], "InSync")["lastTransitionTime"].clone();
+    let ready = condition(&drifted["status"], "Ready")["lastTransitionTime"].clone();
+    std::thread::sleep(Duration::from_millis(1100));
+    site.apply(&item("web-02", "8Gi", "Enforce"));
+    let mended = site.until_status("configurationitems", "web-02", |status| condition(status, "InSync")["status"] == "True");
+    assert_eq!(mended["status"]["observedGeneration"], 2);
+    assert_ne!(condition(&mended["status"], "InSync")["lastTransitionTime"], before);
+    assert_eq!(condition(&mended["status"], "Ready")["lastTransitionTime"], ready, "what did not change keeps its instant");
+    until("the change's end", || site.objects("changerequests").is_empty().then_some(()));
+
+    let reasons: Vec<Value> = site.events("web-02").iter().map(|event| event["reason"].clone()).collect();
+    assert_eq!(reasons, [json!("DriftFound"), json!("DriftGone")]);
+    let all = site.events("web-02").iter().chain(&site.events("shop")).map(ToString::to_string).collect::<String>();
+    assert!(!all.contains("8Gi") && !all.contains("16Gi"), "an event says a value: {all}");
+}
+
+/// A reconcile storm: argo-cd#21887, tinkerbell#465.
+#[test]
+fn nothing_is_written_while_nothing_changes() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "16Gi"), ("web-02", "8Gi")]));
+    let estate = shop().replace("interval: 5m", "interval: 1s");
+    site.apply(&(estate + &item("web-01", "16Gi", "Report") + &item("web-02", "16Gi", "Adopt")));
+    site.run();
+    site.settled("shop");
+    until("a pass over what was written", || (site.passes() >= 3).then_some(()));
+    let (before, passes) = (site.writes(), site.passes());
+    assert!(before.iter().any(|write| write.starts_with("patch configurationitems/status")), "{before:?}");
+    std::thread::sleep(Duration::from_secs(10));
+    assert!(site.passes() > passes + 3, "{}", tail(&site.log()));
+    let after = site.writes();
+    assert_eq!(after[before.len()..], [] as [String; 0]);
+}
+
+#[test]
+fn a_thousand_changes_at_once_are_one_pass() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", "[]");
+    site.apply(&shop());
+    site.run();
+    site.settled("shop");
+    let passes = site.passes();
+    let items: String = (0..1000).map(|number| item(&format!("web-{number:04}"), "1Gi", "Report")).collect();
+    site.apply(&items);
+    let done = site.until_status("estates", "shop", |status| status["declared"] == 1000);
+    assert_eq!(done["status"]["findingCount"], 1000, "{}", tail(&site.log()));
+    // kubectl takes many seconds for them, so the one at the end is not the only one; but they are far from a thousand.
+    assert!(site.passes() - passes < 40, "{} passes\n{}", site.passes() - passes, tail(&site.log()));
+    let passes = site.passes();
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(site.passes() <= passes + 1, "its own statuses do not cause passes");
+}
+
+/// One malformed object must be an error on that object, not the end of the watch (known-failures.md).
+#[test]
+fn an_object_that_is_not_valid_is_an_error_on_it_alone() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "16Gi")]));
+    site.apply(&(shop() + &item("web-01", "16Gi", "Report") + &item("web-02", "16Gi", "Report").replace("class: server", "class: no-such-class")));
+    site.run();
+    let estate = site.settled("shop");
+    assert_eq!(said(&estate, "Ready"), "False/DocumentsInvalid");
+    assert_eq!(said(&estate, "Stalled"), "False/Idle");
+    assert!(estate["status"]["problems"][0].as_str().unwrap().contains("web-02"), "{:#}", estate["status"]);
+    assert_eq!(said(&site.object("configurationitems", "web-01"), "InSync"), "True/NoDrift");
+    let bad = site.object("configurationitems", "web-02");
+    assert_eq!(said(&bad, "Ready"), "False/Invalid");
+    assert_eq!(said(&bad, "Discovered"), "Unknown/Invalid");
+    site.apply(&item("web-02", "16Gi", "Report"));
+    site.until_status("configurationitems", "web-02", |status| condition(status, "Ready")["status"] == "True");
+    site.until_status("estates", "shop", |status| condition(status, "Ready")["status"] == "True");
+}
+
+#[test]
+fn an_estate_that_is_suspended_is_looked_at_and_proposes_nothing() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "8Gi")]));
+    site.apply(&(shop().replace("interval: 5m", "suspend: true") + &item("web-01", "16Gi", "Enforce")));
+    site.run();
+    let estate = site.settled("shop");
+    assert_eq!(said(&estate, "Ready"), "False/Suspended");
+    assert_eq!(said(&site.object("configurationitems", "web-01"), "InSync"), "False/Drifted");
+    assert!(site.objects("changerequests").is_empty());
+    assert_eq!(site.patch("estates", "shop", &json!({"spec": {"suspend": false}})), 200);
+    until("a change request", || (site.objects("changerequests").len() == 1).then_some(()));
+}
+
+#[test]
+fn a_pass_can_be_asked_for_by_an_annotation() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "16Gi")]));
+    site.apply(&(shop() + &item("web-01", "16Gi", "Report")));
+    site.run();
+    site.settled("shop");
+    site.file("inventory.json", &inventory(&[("web-01", "8Gi")]));
+    site.pass("shop", "2026-11-25T09:00:00Z");
+    assert_eq!(said(&site.object("configurationitems", "web-01"), "InSync"), "False/Drifted");
+}
+
+#[test]
+fn a_mirrored_change_request_that_is_deleted_or_changed_by_hand_comes_back() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "8Gi")]));
+    site.apply(&(shop() + &item("web-01", "16Gi", "Enforce")));
+    site.run();
+    site.settled("shop");
+    let change = site.objects("changerequests").remove(0);
+    let (name, uid) = (change["metadata"]["name"].as_str().unwrap(), change["metadata"]["uid"].clone());
+    assert!(change["metadata"]["finalizers"].is_null());
+    site.delete("changerequests", name);
+    let back = until("the change request", || Some(site.object("changerequests", name)).filter(|back| back["status"]["phase"] == "Proposed"));
+    assert_ne!(back["metadata"]["uid"], uid);
+    assert_eq!(back["spec"], change["spec"]);
+    assert!(matches!(site.patch("changerequests", name, &json!({"spec": {"title": "Nothing to see"}})), 200 | 422));
+    until("the title", || (site.object("changerequests", name)["spec"]["title"] == change["spec"]["title"]).then_some(()));
+}
+
+#[test]
+fn of_two_estates_of_a_namespace_the_older_takes_its_objects() {
+    let Some(site) = Site::start() else { return };
+    site.file("inventory.json", &inventory(&[("web-01", "16Gi")]));
+    site.apply(&(shop() + &item("web-01", "16Gi", "Report")));
+    site.run();
+    site.settled("shop");
+    std::thread::sleep(Duration::from_millis(1100)); // creation times are whole seconds
+    site.apply("{apiVersion: bowline.dev/v1alpha1, kind: Estate, metadata: {name: annex}, spec: {}}");
+    let annex = site.until_status("estates", "annex", |status| condition(status, "Stalled")["status"] == "True");
+    assert_eq!(said(&annex, "Ready"), "False/Conflict");
+    site.delete("estates", "shop");
+    site.until_status("estates", "annex", |status| condition(status, "Ready")["status"] == "True");
+    site.delete("estates", "annex");
+    site.until_status("configurationitems", "web-01", |status| condition(status, "Ready")["reason"] == "NoEstate");
+}
