@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use super::files::{documents, find, kustomize, path, printed, read};
-use crate::peers::kube::helm;
+use crate::peers::kube::{Kube, helm};
 
 /// Labels that say who made an object, and of what; kustomize and Helm put them on in their own ways.
 const LABELS: [&str; 6] = [
@@ -200,47 +200,67 @@ fn a_value_that_is_none_is_refused_with_its_name() {
     }
 }
 
-/// Every value has a comment above it or above the list of which it is, and stands in the schema.
+/// On a server of its own: what `manifests/` have made is not Helm's to take over.
 #[test]
-fn every_value_is_documented_and_known_to_the_schema() {
+fn helm_installs_upgrades_and_removes_it() {
+    let (Some(helm), Some(kube)) = (helm(), Kube::own()) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&helm);
+        command.args(arguments).arg("--kubeconfig").arg(kube.kubeconfig("admin")).args(["--namespace", "bowline-system"]).env("HOME", home.path());
+        printed(&command.output().unwrap())
+    };
+    let chart = path("charts/bowline").display().to_string();
+    let notes = run(&["install", "bowline", &chart, "--create-namespace"]);
+    assert!(notes.contains("reconciles the Estates of all namespaces") && notes.contains("kubectl rollout status"), "{notes}");
+    kube.kubectl(&["get", "deployment", "bowline", "-n", "bowline-system"]).ok();
+    kube.kubectl(&["get", "crd", "estates.bowline.dev"]).ok();
+    let notes = run(&["upgrade", "bowline", &chart, "--set", "namespaces={harbour},replicas=3", "--create-namespace", "--dry-run=server"]);
+    assert!(notes.contains("reconciles the Estates of harbour"), "{notes}");
+    run(&["upgrade", "bowline", &chart, "--set", "replicas=3"]);
+    let replicas = kube.kubectl(&["get", "deployment", "bowline", "-n", "bowline-system", "-o", "jsonpath={.spec.replicas}"]).ok();
+    assert_eq!(replicas, "3");
+    run(&["uninstall", "bowline", "--wait=false"]);
+    kube.kubectl(&["get", "clusterrole", "bowline"]).refused();
+    // What people have applied outlives it.
+    kube.kubectl(&["get", "crd", "estates.bowline.dev"]).ok();
+}
+
+/// A comment stands above it, or above the run of values of which it is one.
+#[test]
+fn every_value_is_documented() {
     let text = read("charts/bowline/values.yaml");
-    let mut lines = text.lines().peekable();
     let (mut commented, mut undocumented) = (false, Vec::new());
-    while let Some(line) = lines.next() {
+    for line in text.lines() {
         let bare = line.trim_start();
-        if bare.starts_with('#') {
-            commented = true;
-            continue;
+        let says_a_value = bare.contains(':') && !bare.ends_with(':') && !bare.starts_with(['-', '#']);
+        if says_a_value && !commented {
+            undocumented.push(line);
         }
-        let is_value = !bare.starts_with('-') && bare.contains(':');
-        let has_parts = bare.ends_with(':');
-        // What a value is made of below `resources` is Kubernetes' own, and a run of values may share a comment.
-        if is_value && !has_parts && !commented {
-            undocumented.push(line.to_owned());
-        }
-        if bare.is_empty() {
-            commented = false;
-        }
+        commented = bare.starts_with('#') || (commented && !bare.is_empty());
     }
     assert!(undocumented.is_empty(), "{undocumented:#?}");
+}
 
-    fn unknown(values: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
-        let Some(fields) = values.as_object().filter(|_| schema["properties"].is_object()) else { return };
-        for (name, value) in fields {
-            match schema["properties"].get(name) {
-                Some(known) => unknown(value, known, &format!("{path}{name}."), found),
-                None => found.push(format!("{path}{name}")),
-            }
-        }
-        let known = schema["properties"].as_object().into_iter().flatten();
-        found.extend(
-            known.filter(|(name, _)| !fields.contains_key(*name) && !["global", "claims"].contains(&name.as_str())).map(|(name, _)| format!("{path}{name}")),
-        );
-    }
+#[test]
+fn the_schema_knows_every_value_and_no_other() {
     let schema: Value = serde_json::from_str(&read("charts/bowline/values.schema.json")).unwrap();
     let mut found = Vec::new();
-    unknown(&documents(&text)[0], &schema, "", &mut found);
+    only_in_one(&documents(&read("charts/bowline/values.yaml"))[0], &schema, "", &mut found);
     assert!(found.is_empty(), "in one and not in the other: {found:#?}");
+}
+
+/// Paths that are in the values and not in the schema, or the other way round. `global` is Helm's, and `claims` Kubernetes'.
+fn only_in_one(values: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
+    let (Some(values), Some(known)) = (values.as_object(), schema["properties"].as_object()) else { return };
+    for (name, value) in values {
+        match known.get(name) {
+            Some(schema) => only_in_one(value, schema, &format!("{path}{name}."), found),
+            None => found.push(format!("{path}{name}")),
+        }
+    }
+    let unset = known.keys().filter(|name| !values.contains_key(*name) && !["global", "claims"].contains(&name.as_str()));
+    found.extend(unset.map(|name| format!("{path}{name}")));
 }
 
 /// Helm packages no links, and kustomize reads nothing outside of its folder: hence copies.
@@ -248,7 +268,7 @@ fn every_value_is_documented_and_known_to_the_schema() {
 fn the_copies_of_the_definitions_are_those_of_crds() {
     let mut names: Vec<String> = std::fs::read_dir(path("crds")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let listed: String = names.iter().map(|name| format!("- {name}\n")).collect();
+    let listed = names.iter().fold(String::new(), |listed, name| listed + "- " + name + "\n");
     let kustomization = format!(
         "# Bowline's kinds: copies of crds/, which a test holds to them, because a kustomization reads no file outside of its folder.\n\
          apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{listed}"
@@ -259,7 +279,9 @@ fn the_copies_of_the_definitions_are_those_of_crds() {
         if std::env::var_os("BOWLINE_UPDATE").is_some() {
             std::fs::remove_dir_all(path(folder)).ok();
             std::fs::create_dir_all(path(folder)).unwrap();
-            wanted.iter().for_each(|(name, text)| std::fs::write(path(folder).join(name), text).unwrap());
+            for (name, text) in &wanted {
+                std::fs::write(path(folder).join(name), text).unwrap();
+            }
         }
         let found: BTreeSet<String> = std::fs::read_dir(path(folder)).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(found, wanted.keys().map(|name| (*name).to_owned()).collect(), "{folder}");

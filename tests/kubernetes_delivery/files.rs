@@ -35,7 +35,7 @@ pub fn documents(text: &str) -> Vec<Value> {
 
 /// The text of documents.
 pub fn text<'a>(documents: impl IntoIterator<Item = &'a Value>) -> String {
-    documents.into_iter().map(|one| format!("---\n{}", serde_yaml::to_string(one).unwrap())).collect()
+    documents.into_iter().fold(String::new(), |text, one| text + "---\n" + &serde_yaml::to_string(one).unwrap())
 }
 
 /// What a program printed, having ended well.
