@@ -245,6 +245,11 @@ pub async fn settle(forge: &dyn Forge, changes: &[Change], doubt: &Doubt, asked:
             outcome.done.push(step);
             continue;
         };
+        if matches!(error, Error::Stopped) {
+            // What was not begun has not failed: the next pass takes it. How it stands is not known in this one.
+            std::iter::once(step).chain(steps).for_each(|step| drop(outcome.standings.remove(&step.key)));
+            break;
+        }
         let ends = error.concerns_all();
         let (message, hint) = (error.to_string(), error.hint());
         let untaken = if ends { steps.by_ref().collect() } else { Vec::new() };
