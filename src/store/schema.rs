@@ -67,7 +67,7 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code, 5 | 6))
 }
 
-/// The primary code of an error of SQLite itself.
+/// The primary code of an error of `SQLite` itself.
 fn code(error: &sqlx::Error) -> Option<i64> {
     let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
