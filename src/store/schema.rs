@@ -72,3 +72,29 @@ fn code(error: &sqlx::Error) -> Option<i64> {
     let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_another_has_for_the_moment_is_busy_and_not_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("store.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Delete)
+            .busy_timeout(Duration::ZERO);
+        let pool = SqlitePoolOptions::new().max_connections(2).min_connections(2).connect_with(options).await.unwrap();
+        bring_up(&pool).await.unwrap();
+        let other = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+        assert!(matches!(verify(&pool).await, Err(StoreError::Database(error)) if is_busy(&error)));
+        drop(other);
+        sqlx::raw_sql("DROP TABLE seen").execute(&pool).await.unwrap();
+        assert!(matches!(verify(&pool).await, Err(StoreError::Damaged)));
+    }
+}
