@@ -93,6 +93,15 @@ fn enforcing_asks_for_a_window_names_the_service_and_touches_no_item() {
 }
 
 #[test]
+fn each_step_of_a_request_over_several_items_names_its_item() {
+    let enforced = "  onDrift: {default: Enforce}\n";
+    let items = format!("{}---\n{}---\n{}", item("db-1", ""), item("web-1", enforced), item("web-2", enforced));
+    let plan = planned(BASE, &items, vec![found("db-1", &[])]);
+    let steps = &only(&plan).plan.implementation;
+    assert!(steps.contains("1. web-1: ") && steps.contains("2. web-2: "), "{steps}");
+}
+
+#[test]
 fn the_record_is_a_document_that_the_estate_reads_again() {
     let items = item("db-1", "  attributes: {memory: 16Gi}\n  onDrift: {default: Enforce}\n");
     let plan = planned(BASE, &items, vec![found("db-1", &[("memory", "8192Mi".into())])]);

@@ -13,10 +13,13 @@ mod proposal;
 #[path = "forge_local/repo.rs"]
 mod repo;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 
 use bowline::change::Change;
-use bowline::forge::life::Standing;
+use bowline::controller::Guard;
+use bowline::forge::life::{Doubt, Standing, settle};
 use bowline::forge::{Error, Forge, Note, Pass, State, Why};
 use repo::*;
 
@@ -58,6 +61,22 @@ fn a_second_run_with_nothing_new_writes_no_object_no_commit_and_no_ref() {
     let outcome = repo.settle(&wanted, 1);
     assert_eq!(outcome.done, []);
     assert_eq!(files(&repo.folder), before);
+}
+
+#[test]
+fn a_step_that_is_not_begun_because_it_is_to_stop_has_not_failed() {
+    let repo = Repo::new();
+    let (halt, stop) = tokio::sync::watch::channel(false);
+    // It is told to stop while the first step is being taken.
+    let forge = repo.forge().with_hook(Arc::new(move |_: &str| {
+        halt.send_replace(true);
+    }));
+    let wanted = [memory("8Gi"), change("other", "items/new.yaml", "a: 1\n")];
+    let pass = Pass { base: None, now: at(0) };
+    let outcome = wait(settle(&Guard::new(&forge, stop), &wanted, &Doubt::none(), &BTreeSet::new(), &limits(), pass)).unwrap();
+    assert_eq!((outcome.done.len(), outcome.failed.len()), (1, 0));
+    assert_eq!(outcome.standings.len(), 1, "how the other stands is not known");
+    assert_eq!(repo.settle(&wanted, 1).done.len(), 1, "the next pass takes it");
 }
 
 #[test]

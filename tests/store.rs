@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+use std::time::Duration;
+
 use bowline::discovery::{Answer, Observation};
 use bowline::store::Store;
 use jiff::Timestamp;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -168,6 +172,25 @@ async fn two_that_write_at_once_lose_nothing() {
     assert_eq!(opened.warning, None);
     for source in ["source-0", "source-1"] {
         assert_eq!(opened.store.seen("harbour", source).await.unwrap().len(), 1000);
+    }
+}
+
+/// While another has a file that does not log ahead yet, `SQLite` refuses to turn it to that without waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_file_that_another_has_for_the_moment_is_waited_for() {
+    for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "BEGIN; SELECT * FROM sqlite_schema"] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(folder.path().join("bowline.db")).create_if_missing(true);
+        let mut other = options.connect().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (a); INSERT INTO t VALUES (1)").execute(&mut other).await.unwrap();
+        sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+        let opening = tokio::spawn({
+            let folder = folder.path().to_owned();
+            async move { Store::open(&folder).await.unwrap() }
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        assert_eq!(opening.await.unwrap().warning, None, "{lock}");
     }
 }
 

@@ -182,8 +182,7 @@ fn instruction(finding: &Finding) -> String {
         (FindingKind::Changed, Some(path)) => format!("Set {path} of {item} from {} to {}", one_line(&finding.discovered), one_line(&finding.declared)),
         _ if finding.remedy.is_empty() => finding.message.clone(),
         // Among several items of one request, which one is meant?
-        (FindingKind::Certificate, _) => format!("{item}: {}", finding.remedy),
-        _ => finding.remedy.clone(),
+        _ => format!("{item}: {}", finding.remedy),
     }
 }
 

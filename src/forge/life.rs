@@ -245,12 +245,15 @@ pub async fn settle(forge: &dyn Forge, changes: &[Change], doubt: &Doubt, asked:
             outcome.done.push(step);
             continue;
         };
-        let ends = error.concerns_all();
+        let (ends, stopped) = (error.concerns_all(), matches!(error, Error::Stopped));
         let (message, hint) = (error.to_string(), error.hint());
         let untaken = if ends { steps.by_ref().collect() } else { Vec::new() };
         for step in std::iter::once(step).chain(untaken) {
             outcome.standings.remove(&step.key);
-            outcome.failed.push(Failure { step, message: message.clone(), hint: hint.clone() });
+            // What was not begun because it is to stop has not failed: the next pass takes it.
+            if !stopped {
+                outcome.failed.push(Failure { step, message: message.clone(), hint: hint.clone() });
+            }
         }
     }
     Ok(outcome)

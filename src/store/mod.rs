@@ -8,12 +8,13 @@
 mod schema;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, Sqlite, Transaction};
+use tokio::time::sleep;
 
 use crate::api::{Text, intern};
 use crate::discovery::{Answer, History, SourceHistory};
@@ -22,6 +23,10 @@ use crate::discovery::{Answer, History, SourceHistory};
 const FILE: &str = "bowline.db";
 /// How long one process waits for another that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a fresh file may take to become one that several processes can use.
+const FRESH: Duration = Duration::from_secs(5);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How many rows one statement writes.
 const BATCH: usize = 10_000;
 
@@ -107,7 +112,19 @@ impl Store {
         Ok(Self { pool })
     }
 
+    /// Opens the file. While another process turns a fresh file to write-ahead logging, `SQLite` refuses everybody else at
+    /// once and does not wait as long as it was told to, so it is tried again.
     async fn open_file(file: &Path) -> Result<Self, StoreError> {
+        let last = Instant::now() + FRESH;
+        loop {
+            match Self::try_file(file).await {
+                Err(StoreError::Database(error)) if schema::is_busy(&error) && Instant::now() < last => sleep(PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_file(file: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)

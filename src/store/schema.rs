@@ -51,7 +51,7 @@ async fn form(pool: &SqlitePool) -> Result<i64, StoreError> {
 /// Sees that the file is sound and that both tables are there with their columns.
 pub(super) async fn verify(pool: &SqlitePool) -> Result<(), StoreError> {
     for check in ["SELECT estate, source, items, at, confirmed FROM sources LIMIT 1", "SELECT estate, source, key, name, first, last FROM seen LIMIT 1"] {
-        sqlx::query(check).fetch_optional(pool).await.map_err(|_| StoreError::Damaged)?;
+        sqlx::query(check).fetch_optional(pool).await.map_err(|error| if is_busy(&error) { error.into() } else { StoreError::Damaged })?;
     }
     let verdict: String = sqlx::query("PRAGMA quick_check(1)").fetch_one(pool).await.map_err(judged)?.get(0);
     if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged) }
@@ -59,6 +59,42 @@ pub(super) async fn verify(pool: &SqlitePool) -> Result<(), StoreError> {
 
 /// Whether an error of the database means that the file is damaged: `SQLITE_CORRUPT` (11) or `SQLITE_NOTADB` (26).
 pub(super) fn judged(error: sqlx::Error) -> StoreError {
-    let code = error.as_database_error().and_then(|error| error.code().and_then(|code| code.parse::<i64>().ok()));
-    if code.is_some_and(|code| matches!(code & 0xff, 11 | 26)) { StoreError::Damaged } else { error.into() }
+    if code(&error).is_some_and(|code| matches!(code, 11 | 26)) { StoreError::Damaged } else { error.into() }
+}
+
+/// Whether another process has the file for the moment: `SQLITE_BUSY` (5) or `SQLITE_LOCKED` (6).
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| matches!(code, 5 | 6))
+}
+
+/// The primary code of an error of `SQLite` itself.
+fn code(error: &sqlx::Error) -> Option<i64> {
+    let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_another_has_for_the_moment_is_busy_and_not_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("store.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Delete)
+            .busy_timeout(Duration::ZERO);
+        let pool = SqlitePoolOptions::new().max_connections(2).min_connections(2).connect_with(options).await.unwrap();
+        bring_up(&pool).await.unwrap();
+        let other = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+        assert!(matches!(verify(&pool).await, Err(StoreError::Database(error)) if is_busy(&error)));
+        drop(other);
+        sqlx::raw_sql("DROP TABLE seen").execute(&pool).await.unwrap();
+        assert!(matches!(verify(&pool).await, Err(StoreError::Damaged)));
+    }
 }

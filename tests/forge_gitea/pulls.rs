@@ -5,6 +5,7 @@ use bowline::forge::{Error, Marker};
 use serde_json::{Value, json};
 
 use crate::peers::gitea::PAGE;
+use crate::peers::proxy::{Proxy, Rule, Spoil};
 use crate::world::*;
 
 fn numbers(pulls: &[Pull]) -> Vec<u64> {
@@ -249,6 +250,22 @@ fn whether_a_pull_request_conflicts_is_known_for_drafts_too() {
     assert_eq!((conflicts(pull.number), conflicts(draft.number)), (Some(true), Some(true)));
     let tried = world.wait(world.host.merge_pull(pull.number, &pull.head.unwrap(), "t", "m"));
     assert!(matches!(&tried, Err(Error::Hosted(Fault::Refused { said, .. })) if said.contains("conflict")), "{tried:?}");
+}
+
+// A branch built anew for that would lose its approvals for nothing.
+#[test]
+fn a_pull_request_that_gitea_has_not_looked_at_yet_does_not_conflict_for_that() {
+    let Some(world) = World::new("unlooked") else { return };
+    let pull = world.pull("a");
+    let path = format!("/pulls/{}", pull.number);
+    // So Gitea answers until it has looked, which a busy one does late.
+    let mut shown = raw(&world, pull.number);
+    shown["mergeable"] = json!(false);
+    let proxy = Proxy::before(world.peer.url());
+    let (path, shown): (&'static str, &'static str) = (path.leak(), shown.to_string().leak());
+    proxy.spoil(Rule { method: "GET", path, skip: 0, times: usize::MAX, spoil: Spoil::Instead(200, "", shown) });
+    let busy = host(&proxy.url(), &world.repository, &credentials(token(world.peer.token())), &world.folder).unwrap();
+    assert_eq!(world.wait(busy.conflicts(pull.number)).unwrap(), Some(false));
 }
 
 #[test]

@@ -333,7 +333,7 @@ impl Site {
                 let mut tries = 0;
                 while self.api("POST", &format!("/pulls/{}/merge", request.id), &json!({"Do": "merge"})).0 != 200 {
                     tries += 1;
-                    assert!(tries < 300, "the pull request cannot be merged");
+                    assert!(tries < 50, "the pull request cannot be merged");
                     std::thread::sleep(std::time::Duration::from_millis(200));
                 }
             }
