@@ -24,6 +24,7 @@ use crate::controller::settling::{failure, settle_on, to_remember};
 use crate::controller::{Ended, Guard, Passed, Trouble, metrics, spans};
 use crate::credentials::{Credentials, Redactor};
 use crate::discovery::Discovered;
+use crate::discovery::kubernetes::kept::Kept as Lists;
 use crate::discovery::reach::Reach;
 use crate::discovery::run::{self as discovery, Limits, Silent, Timed};
 use crate::estate::{Estate, Severity};
@@ -51,7 +52,12 @@ pub struct Shared {
 /// What is kept of an estate from one pass to the next. Losing it costs nothing but requests.
 struct Kept {
     keeper: Keeper,
+    /// The versions of the Secrets that it named itself.
     versions: BTreeMap<Text, String>,
+    /// The versions of those that its sources named besides.
+    of_sources: BTreeMap<Text, String>,
+    /// Lists of clusters that its sources ask for.
+    lists: Arc<Lists>,
 }
 
 impl Shared {
@@ -79,7 +85,8 @@ impl Shared {
     }
 
     fn new_kept(&self, id: &Id) -> Kept {
-        Kept { keeper: Keeper::counted(self.settings.metrics.clone(), Some(id.to_string())), versions: BTreeMap::new() }
+        let keeper = Keeper::counted(self.settings.metrics.clone(), Some(id.to_string()));
+        Kept { keeper, versions: BTreeMap::new(), of_sources: BTreeMap::new(), lists: Arc::default() }
     }
 
     /// Forgets what is kept of estates that are gone.
@@ -145,11 +152,12 @@ async fn of_estate(shared: &Arc<Shared>, id: &Id, hold: &Hold) -> (Ended, Option
     if read.versions != kept.versions {
         // What was made with an older credential is made anew.
         kept.keeper.forget();
+        kept.lists = Arc::default();
         kept.versions.clone_from(&read.versions);
     }
     let mut made = Making { shared, id, hold, own: &own, credentials: read.credentials.clone(), redactor: read.credentials.redactor() };
     let scene = Arc::new(scene);
-    let ended = match made.pass(&scene, &mut kept.keeper).await {
+    let ended = match made.pass(&scene, &mut kept).await {
         Ok(found) => telling.found(found).await,
         Err((reason, failure)) => telling.failed(reason, &made.redactor.redact(&one_line(&failure))).await,
     };
@@ -171,13 +179,19 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    async fn pass(&mut self, scene: &Arc<Scene>, keeper: &mut Keeper) -> Result<Found, Unread> {
+    async fn pass(&mut self, scene: &Arc<Scene>, kept: &mut Kept) -> Result<Found, Unread> {
         let Read { loaded, revision } = self.read(scene).instrument(spans::read()).await?;
         let unexpected = |failure| (reason::ESTATE_UNREADABLE, failure);
         let estate = Arc::new(loaded.estate);
         let now = rounded(Timestamp::now(), estate.spec.interval_seconds());
-        let _of_sources = self.lend(&estate).await;
-        let reach = Reach::new(loaded.root, Arc::new(self.shared.settings.access.clone())).with_credentials(Arc::new(self.credentials.clone()));
+        let of_sources = self.lend(&estate).await;
+        if of_sources.versions != kept.of_sources {
+            kept.lists = Arc::default();
+            kept.of_sources.clone_from(&of_sources.versions);
+        }
+        let reach = Reach::new(loaded.root, Arc::new(self.shared.settings.access.clone()))
+            .with_credentials(Arc::new(self.credentials.clone()))
+            .with_kept(kept.lists.clone());
         let timed = Timed::new(&Silent);
         let (asked, mut answers) = discovery::build(&estate, &reach, now);
         answers.extend(discovery::ask_all(asked, &Limits::default(), now, &timed, self.shared.stop.clone()).await);
@@ -195,7 +209,7 @@ impl Making<'_> {
         metrics.planned(&name, &plan);
         let mut ending = self.ending(&estate, &plan);
         let (mut outcome, mut urls, mut trouble) = (None, BTreeMap::new(), Trouble::default());
-        match self.open(&estate, loaded.at.as_ref(), keeper) {
+        match self.open(&estate, loaded.at.as_ref(), &mut kept.keeper) {
             Ok(None) => (),
             Ok(Some(opened)) => {
                 let stop = self.shared.stop.clone();

@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(pause(1, None, 0.0), PAUSE);
         assert_eq!(pause(3, None, 0.0), PAUSE * 4);
         assert_eq!(pause(1, Some(Duration::from_secs(7)), 0.0), Duration::from_secs(7));
-        assert_eq!(pause(1, Some(Duration::from_secs(86_400)), 1.0), LONGEST_PAUSE * 3 / 2);
+        assert_eq!(pause(1, Some(Duration::from_hours(24)), 1.0), LONGEST_PAUSE * 3 / 2);
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn fate() -> impl Strategy<Value = Fate> {
     (slow.clone(), slow, pause).prop_map(|(there, back, pause)| Fate { there, back, pause })
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Act(usize),
     Carried(usize, usize),
