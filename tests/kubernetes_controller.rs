@@ -7,6 +7,8 @@
 mod forge;
 #[path = "peers/mod.rs"]
 mod peers;
+#[path = "kubernetes_controller/replicas.rs"]
+mod replicas;
 #[path = "kubernetes_controller/site.rs"]
 mod site;
 
