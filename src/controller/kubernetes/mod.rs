@@ -7,6 +7,7 @@
 //! agenda     pure: which estate is due
 //! gate       which replica reconciles which estate
 //! secrets    credentials, read one by one
+//! shared     what passes have in common, and what is kept from one to the next
 //! pass       one pass over one estate: read, ask, plan, settle, tell
 //! reading    what a pass is about: the objects, or a commit
 //! telling    what a pass has found, written where people see it
@@ -28,6 +29,7 @@ pub mod mirror;
 mod pass;
 mod reading;
 pub mod secrets;
+mod shared;
 pub mod status;
 mod telling;
 pub mod watch;
@@ -46,7 +48,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use self::agenda::{Agenda, Id};
 use self::gate::Gate;
-use self::pass::Shared;
+use self::shared::Shared;
 use self::watch::Watched;
 use super::metrics::Metrics;
 use super::probes::Vital;

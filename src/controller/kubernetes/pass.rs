@@ -1,21 +1,19 @@
 //! One pass over one estate: read it, ask its sources, plan, bring the forge to it, tell what was found.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex as AsyncMutex, watch};
 use tracing::Instrument;
 
 use super::agenda::Id;
-use super::events::Teller;
 use super::gate::Hold;
 use super::reading::{self, Read, Scene, Unread};
+use super::secrets;
+use super::shared::{Kept, Shared};
 use super::status::Ending;
 use super::telling::{Found, Telling};
-use super::watch::Watched;
-use super::{Settings, secrets};
 use crate::api::Text;
 use crate::api::status::reason;
 use crate::controller::opening::{Keeper, Opened};
@@ -24,7 +22,6 @@ use crate::controller::settling::{failure, settle_on, to_remember};
 use crate::controller::{Ended, Guard, Passed, Trouble, metrics, spans};
 use crate::credentials::{Credentials, Redactor};
 use crate::discovery::Discovered;
-use crate::discovery::kubernetes::kept::Kept as Lists;
 use crate::discovery::reach::Reach;
 use crate::discovery::run::{self as discovery, Limits, Silent, Timed};
 use crate::estate::{Estate, Severity};
@@ -33,70 +30,6 @@ use crate::forge::hosted::Fault;
 use crate::forge::life::{Action, Outcome};
 use crate::forge::{Error, Forge, Pass};
 use crate::plan::{Plan, plan_and_found};
-use crate::store::Store;
-
-/// What all passes have in common.
-pub struct Shared {
-    /// What the operator decides.
-    pub settings: Settings,
-    /// What the API server holds.
-    pub watched: Arc<Watched>,
-    /// Tells of events.
-    pub teller: Teller,
-    /// Turns true when passes are to stop.
-    pub stop: watch::Receiver<bool>,
-    store: Option<Store>,
-    kept: Mutex<HashMap<Id, Arc<AsyncMutex<Kept>>>>,
-}
-
-/// What is kept of an estate from one pass to the next. Losing it costs nothing but requests.
-struct Kept {
-    keeper: Keeper,
-    /// The versions of the Secrets that it named itself.
-    versions: BTreeMap<Text, String>,
-    /// The versions of those that its sources named besides.
-    of_sources: BTreeMap<Text, String>,
-    /// Lists of clusters that its sources ask for.
-    lists: Arc<Lists>,
-}
-
-impl Shared {
-    /// Opens the store. Without one there is no history, which costs no correctness.
-    pub async fn open(settings: Settings, watched: Arc<Watched>, stop: watch::Receiver<bool>) -> Result<Self, Failure> {
-        let opened = Store::open(&settings.state).await;
-        let store = match opened {
-            Ok(opened) => {
-                if let Some(warning) = opened.warning {
-                    tracing::warn!("{warning}");
-                }
-                Some(opened.store)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "going on without history");
-                None
-            }
-        };
-        let teller = Teller::new(settings.client.clone(), settings.instance.clone());
-        Ok(Self { settings, watched, teller, stop, store, kept: Mutex::default() })
-    }
-
-    fn kept(&self, id: &Id) -> Arc<AsyncMutex<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_insert_with(|| Arc::new(AsyncMutex::new(self.new_kept(id)))).clone()
-    }
-
-    fn new_kept(&self, id: &Id) -> Kept {
-        let keeper = Keeper::counted(self.settings.metrics.clone(), Some(id.to_string()));
-        Kept { keeper, versions: BTreeMap::new(), of_sources: BTreeMap::new(), lists: Arc::default() }
-    }
-
-    /// Forgets what is kept of estates that are gone.
-    pub fn keep_only(&self, ids: &BTreeSet<Id>) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| ids.contains(id));
-        let names: BTreeSet<String> = ids.iter().map(ToString::to_string).collect();
-        // The operator's own have no name.
-        self.settings.redactors.retain(|whose| whose.is_empty() || names.contains(whose));
-    }
-}
 
 /// One pass.
 pub async fn pass(shared: Arc<Shared>, id: Id) -> Passed {

@@ -25,11 +25,12 @@ use tower::util::option_layer;
 use tower::{BoxError, Layer, Service, ServiceExt};
 
 use super::super::tls::Connect;
-use super::kept::SILENCE;
 use crate::chance::chance;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(30);
+/// How long a watch that says nothing is taken for alive: a healthy one hears a bookmark about once a minute.
+pub(super) const SILENCE: Duration = Duration::from_secs(100);
 /// How often a request is made before it is given up.
 const ATTEMPTS: u32 = 5;
 /// The pause before the second attempt; each further one is twice as long.

@@ -13,14 +13,12 @@ use serde_json::Value as Json;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::client::{Client, Failure};
+use super::client::{Client, Failure, SILENCE};
 use super::links::Found;
 use super::object::text;
 use crate::api::Text;
 use crate::api::discovery_source::KubernetesResource as Resource;
 
-/// A healthy watch hears a bookmark about once a minute.
-pub(super) const SILENCE: Duration = Duration::from_secs(100);
 /// A list that nobody has asked for in this time is no longer kept.
 const UNASKED: Duration = Duration::from_hours(1);
 /// How many lists are kept; each is a connection.
