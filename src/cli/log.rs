@@ -1,11 +1,11 @@
 //! The log, on standard error: text for people, or one line of JSON for each thing that is said. No credential's value reaches
 //! it, whoever logs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bowline::controller::traces::Traces;
-use bowline::credentials::Redactor;
+use bowline::credentials::{Redactor, Redactors};
 use clap::ValueEnum;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -27,6 +27,14 @@ pub enum Format {
 /// Whether everything on standard error is a line of JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 
+/// What no line may tell.
+static REDACTORS: OnceLock<Arc<Redactors>> = OnceLock::new();
+
+/// What no line may tell: whoever reads a credential later on has it learnt here.
+pub fn redactors() -> Arc<Redactors> {
+    REDACTORS.get_or_init(Arc::default).clone()
+}
+
 /// Starts the log, and sends traces where they are wanted.
 pub fn start(options: &Options, redactor: Redactor, traces: Option<&Traces>) {
     let json = options.log_format == Format::Json;
@@ -39,8 +47,9 @@ pub fn start(options: &Options, redactor: Redactor, traces: Option<&Traces>) {
         _ => "bowline=debug",
     };
     let filter = EnvFilter::try_from_env("BOWLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let redactor = Arc::new(redactor);
-    let writer = move || redactor.writer(std::io::stderr());
+    let redactors = redactors();
+    redactors.learn("", redactor);
+    let writer = move || redactors.writer(std::io::stderr());
     let lines = fmt::layer().with_ansi(!json && colour(&std::io::stderr())).with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = if json {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()

@@ -35,7 +35,7 @@ use crate::access::{HostPattern, split_port};
 use crate::api::Text;
 
 pub(crate) use redact::basic;
-pub use redact::{RedactingWriter, Redactor, redact_url};
+pub use redact::{RedactingWriter, Redactor, Redactors, redact_url};
 
 /// A value that is never shown.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! Taking secrets out of text that others have made: errors of libraries, output of programs, logs.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -38,31 +38,53 @@ impl Redactor {
 
     /// The text without them.
     pub fn redact(&self, text: &str) -> String {
-        let mut text = Cow::Borrowed(text);
-        for value in &self.values {
-            if text.contains(value.expose()) {
-                text = Cow::Owned(text.replace(value.expose(), SHOWN));
-            }
-        }
-        redact_url(&text)
+        redact_url(&self.all(text))
+    }
+
+    fn all(&self, text: &str) -> String {
+        self.values.iter().fold(text.to_owned(), |text, value| if text.contains(value.expose()) { text.replace(value.expose(), SHOWN) } else { text })
+    }
+}
+
+/// The redactors of a process that reads credentials for as long as it runs, by whose they are: what it knows, no log of it tells.
+#[derive(Debug, Default)]
+pub struct Redactors {
+    known: RwLock<BTreeMap<String, Redactor>>,
+}
+
+impl Redactors {
+    /// Takes out these values from now on, instead of those known of the same `whose`.
+    pub fn learn(&self, whose: &str, redactor: Redactor) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(whose.to_owned(), redactor);
+    }
+
+    /// Forgets whose credentials are no longer used.
+    pub fn retain(&self, is_used: impl Fn(&str) -> bool) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).retain(|whose, _| is_used(whose));
+    }
+
+    /// The text without any of the values.
+    pub fn redact(&self, text: &str) -> String {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        redact_url(&known.values().fold(text.to_owned(), |text, redactor| redactor.all(&text)))
     }
 
     /// A writer that passes text on without them. Each `write` must be whole: a line of a log, as `tracing` writes it.
     pub fn writer<W: Write>(self: &Arc<Self>, inner: W) -> RedactingWriter<W> {
-        RedactingWriter { redactor: Arc::clone(self), inner }
+        RedactingWriter { redactors: Arc::clone(self), inner }
     }
 }
 
 /// A writer that passes text on without secrets.
 #[derive(Debug)]
 pub struct RedactingWriter<W> {
-    redactor: Arc<Redactor>,
+    redactors: Arc<Redactors>,
     inner: W,
 }
 
 impl<W: Write> Write for RedactingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write_all(self.redactor.redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        self.inner.write_all(self.redactors.redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -187,8 +209,17 @@ mod tests {
 
     #[test]
     fn a_log_passes_without_the_value() {
-        let mut log = Vec::new();
-        Arc::new(redactor("hunter22")).writer(&mut log).write_all(b"login with hunter22\n").unwrap();
-        assert_eq!(log, b"login with (secret)\n");
+        let redactors = Arc::new(Redactors::default());
+        let line = |redactors: &Arc<Redactors>| {
+            let mut log = Vec::new();
+            redactors.writer(&mut log).write_all(b"login with hunter22 or hunter23\n").unwrap();
+            String::from_utf8(log).unwrap()
+        };
+        redactors.learn("", redactor("hunter22"));
+        assert_eq!(line(&redactors), "login with (secret) or hunter23\n");
+        redactors.learn("shop/shop", redactor("hunter23"));
+        assert_eq!(line(&redactors), "login with (secret) or (secret)\n", "what is learnt later is taken out as well");
+        redactors.retain(str::is_empty);
+        assert_eq!(line(&redactors), "login with (secret) or hunter23\n");
     }
 }

@@ -112,11 +112,11 @@ fn a_source_that_reads_a_cluster_lists_what_it_shows_and_nothing_else() {
     let mut wanted = Rights::new();
     let core = ["nodes", "namespaces", "services", "persistentvolumes"];
     let more = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "cronjobs.batch", "ingresses.networking.k8s.io"];
-    add(&mut wanted, &[&core[..], &more].concat(), &["list"]);
+    add(&mut wanted, &[&core[..], &more].concat(), &["list", "watch"]);
     add(
         &mut wanted,
         &["gateways", "httproutes", "grpcroutes", "tlsroutes"].map(|kind| format!("{kind}.gateway.networking.k8s.io")).each_ref().map(String::as_str),
-        &["list"],
+        &["list", "watch"],
     );
     add(&mut wanted, &["namespaces kube-system"], &["get"]);
     assert_eq!(listed(&kube, &kube.namespace(), &["--as", "discovery"]), wanted);
@@ -127,7 +127,7 @@ fn certificates_of_secrets_are_a_right_of_their_own() {
     let Some(kube) = installed() else { return };
     let namespace = bound(&kube, "bowline-discovery-certificates", "bowline");
     let mut wanted = Rights::new();
-    add(&mut wanted, &["secrets"], &["get", "list"]);
+    add(&mut wanted, &["secrets"], &["get", "list", "watch"]);
     assert_eq!(listed(&kube, &namespace, &["--as", "bowline"]), wanted);
 }
 

@@ -16,7 +16,7 @@ use kube::{Client, Config};
 use tokio::sync::watch;
 
 use crate::cli::options::Options;
-use crate::cli::{Outcome, interrupted, operations, session};
+use crate::cli::{Outcome, interrupted, log, operations, session};
 
 /// What has to do with a cluster.
 #[derive(Args, Clone, Debug)]
@@ -71,6 +71,7 @@ pub async fn run(options: &Options, arguments: &Cluster, operations: &operations
         gate,
         metrics,
         heart,
+        redactors: log::redactors(),
     };
     let signal = async {
         interrupted().await;

@@ -78,7 +78,7 @@ impl Mirror<'_> {
                 Some(entry) if !self.is_mine(entry) => {
                     problems.push(format!("the ChangeRequest {} is not shown: an object of this name is there that is not this estate's", change.key));
                 }
-                entry => steps.extend(self.of_change(change, entry.copied(), said)),
+                entry => steps.extend(self.of_change(change, entry.copied(), said).unwrap_or_default()),
             }
         }
         for entry in self.standing.iter().filter(|entry| self.is_mine(entry) && !plan.changes.iter().any(|change| change.key == entry.name)) {
@@ -91,7 +91,7 @@ impl Mirror<'_> {
         entry.mirror_of.as_deref() == Some(&*label_of(&self.estate.name))
     }
 
-    fn of_change(&self, change: &Change, entry: Option<&Arc<Entry>>, said: Option<Said<'_>>) -> Option<Step> {
+    fn of_change(&self, change: &Change, entry: Option<&Arc<Entry>>, said: Option<Said<'_>>) -> Option<Vec<Step>> {
         let mut spec = specification(change)?;
         let shortened = shorten(&mut spec);
         let mut status = match said {
@@ -102,14 +102,23 @@ impl Mirror<'_> {
             status.message = Some("Its lists are shortened here; the record under changes/ of its branch has all.".into());
         }
         status.services = services(&spec);
+        let approved = status.phase.is_approved();
         let status = serde_json::to_value(status).ok()?;
-        match entry {
-            Some(entry) if declared(entry).as_ref() == Some(&spec) => differs(entry, &status).then(|| Step::Status { entry: entry.clone(), status }),
-            _ => {
+        let only_status = |entry: &Arc<Entry>| differs(entry, &status).then(|| Step::Status { entry: entry.clone(), status: status.clone() });
+        let was_approved = entry.filter(|entry| standing::<ChangeRequestStatus>(&entry.status).phase.is_approved());
+        let mut steps = Vec::new();
+        match (entry, was_approved) {
+            (Some(entry), _) if declared(entry).as_ref() == Some(&spec) => steps.extend(only_status(entry)),
+            // What was approved stands as it was approved, whatever the plan would say of it today.
+            (_, Some(entry)) if approved => steps.extend(only_status(entry)),
+            (_, was_approved) => {
+                // The API server holds the specification until the status says that it is proposed anew.
+                steps.extend(was_approved.and_then(only_status));
                 let fields = json!({"spec": spec, "metadata": {"labels": {ESTATE_LABEL: label_of(&self.estate.name)}, "ownerReferences": [self.owner()]}});
-                Some(Step::Apply { key: change.key.clone(), fields, status })
+                steps.push(Step::Apply { key: change.key.clone(), fields, status });
             }
         }
+        Some(steps)
     }
 
     /// What is no longer planned: shown for as long as the forge tells of it, then gone.
@@ -297,6 +306,23 @@ mod tests {
         assert_eq!(phase(Some(Standing::Rejected { until: Timestamp::MAX, who: None, reason: None })), "Rejected");
         assert_eq!(phase(Some(Standing::Approved)), "Approved");
         assert_eq!(phase(Some(Standing::Closed)), "Cancelled");
+    }
+
+    /// The API server refuses to rewrite the specification of what was approved.
+    #[test]
+    fn what_was_approved_is_rewritten_only_once_it_is_proposed_anew() {
+        let new = plan(2);
+        let key = new.changes[0].key.clone();
+        let mut spec = serde_json::to_value(specification(&new.changes[0]).unwrap()).unwrap();
+        spec["title"] = "As it was approved".into();
+        let standing = entry(Kind::ChangeRequest, &key, Some("shop"), &spec, &json!({"phase": "Approved"}));
+        let steps_as = |standing_now: Standing| {
+            let standings = BTreeMap::from([(key.clone(), standing_now)]);
+            steps(std::slice::from_ref(&standing), &new, Some(Said { standings: &standings, urls: &BTreeMap::new() }), false).0
+        };
+        assert!(steps_as(Standing::Approved).iter().all(|step| matches!(step, Step::Status { .. })), "it stands as it was approved");
+        let anew = steps_as(Standing::Proposed);
+        assert!(matches!(&anew[..], [Step::Status { status, .. }, Step::Apply { .. }] if status["phase"] == "Proposed"), "{anew:?}");
     }
 
     #[test]

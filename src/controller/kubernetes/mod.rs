@@ -54,6 +54,7 @@ use super::{Ended, Passed};
 use crate::access::Access;
 use crate::api::{Kind, Text};
 use crate::chance::chance;
+use crate::credentials::Redactors;
 use crate::failure::Failure;
 
 /// How many estates are reconciled at once.
@@ -86,6 +87,8 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// Whether the controller works.
     pub heart: Arc<Heart>,
+    /// What the log does not tell.
+    pub redactors: Arc<Redactors>,
 }
 
 /// Whether the controller works, for probes.

@@ -92,6 +92,9 @@ impl Shared {
     /// Forgets what is kept of estates that are gone.
     pub fn keep_only(&self, ids: &BTreeSet<Id>) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| ids.contains(id));
+        let names: BTreeSet<String> = ids.iter().map(ToString::to_string).collect();
+        // The operator's own have no name.
+        self.settings.redactors.retain(|whose| whose.is_empty() || names.contains(whose));
     }
 }
 
@@ -149,6 +152,7 @@ async fn of_estate(shared: &Arc<Shared>, id: &Id, hold: &Hold) -> (Ended, Option
     }
     telling.begun().await;
     let read = secrets::read(&shared.settings.client, &id.namespace, secrets::named(&own.spec)).await;
+    shared.settings.redactors.learn(&id.to_string(), read.credentials.redactor());
     if read.versions != kept.versions {
         // What was made with an older credential is made anew.
         kept.keeper.forget();
@@ -249,6 +253,7 @@ impl Making<'_> {
         let read = secrets::read(&self.shared.settings.client, &self.id.namespace, names.collect()).await;
         self.credentials = std::mem::take(&mut self.credentials).and(read.credentials.clone());
         self.redactor = self.credentials.redactor();
+        self.shared.settings.redactors.learn(&self.id.to_string(), self.redactor.clone());
         read
     }
 
