@@ -9,6 +9,8 @@ mod audit;
 mod forge;
 #[path = "peers/mod.rs"]
 mod peers;
+#[path = "kubernetes_controller/replicas.rs"]
+mod replicas;
 #[path = "kubernetes_controller/site.rs"]
 mod site;
 

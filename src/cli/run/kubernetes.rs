@@ -49,6 +49,9 @@ pub struct Cluster {
 
 /// Reconciles until it is told to stop.
 pub async fn run(options: &Options, arguments: &Cluster, operations: &operations::Operations) -> Result<Outcome, Failure> {
+    if options.at.is_some() {
+        return Err(Failure::new("--at means nothing with --kubernetes").hint("`bowline plan --at` over the same documents shows what would be planned then"));
+    }
     let client = client(arguments).await?;
     let (halt, stop) = watch::channel(false);
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok().filter(|name| !name.is_empty());

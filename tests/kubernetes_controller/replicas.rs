@@ -1,23 +1,16 @@
 //! Two replicas of the controller over one estate and one forge, of which the one that has it is killed in the middle of its
 //! work: the other takes over in time, and nothing is proposed twice.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
-
-#[path = "peers/mod.rs"]
-mod peers;
-#[path = "kubernetes_controller/site.rs"]
-mod site;
-
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use peers::gitea::Gitea;
 use serde_json::{Value, json};
-use site::{Site, condition, inventory, item, shop, until};
+
+use crate::peers::gitea::Gitea;
+use crate::site::{self, Site, condition, inventory, item, shop, until};
 
 /// What a takeover may take at most.
 const TAKEOVER: Duration = Duration::from_secs(20);
