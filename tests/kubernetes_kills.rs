@@ -186,7 +186,9 @@ impl Forged {
         let last = Rule { method: "write", path: "", skip: number - 1, times: 1, spoil: Spoil::StallAfter(Duration::from_secs(2)) };
         self.proxy.take();
         self.proxy.spoil_and_die(last);
-        let writes = || self.proxy.take().iter().filter(|asked| !asked.starts_with("GET ") && !asked.starts_with("HEAD ") && !asked.ends_with("git-upload-pack")).count();
+        let writes = || {
+            self.proxy.take().iter().filter(|asked| !asked.starts_with("GET ") && !asked.starts_with("HEAD ") && !asked.ends_with("git-upload-pack")).count()
+        };
         let killed = killed_after(&self.site, number, writes);
         std::thread::sleep(Duration::from_millis(300)); // for what the forge does meanwhile
         self.proxy.heal();
@@ -217,7 +219,8 @@ impl Forged {
         // The proxy has an address of its own.
         let page = |url: &Value| url.as_str().and_then(|url| Some(url.split_once("/pulls/")?.1.to_owned()));
         let urls = |objects: &[Value]| objects.iter().filter_map(|object| page(&object["status"]["url"])).collect::<BTreeSet<_>>();
-        let shown = until("both change requests", || Some(site.objects("changerequests")).filter(|all| all.iter().all(|one| one["status"]["phase"] == "Proposed")));
+        let shown =
+            until("both change requests", || Some(site.objects("changerequests")).filter(|all| all.iter().all(|one| one["status"]["phase"] == "Proposed")));
         let pages: BTreeSet<String> = pulls.iter().filter_map(|pull| page(&pull["html_url"])).collect();
         assert_eq!((shown.len(), urls(&shown)), (2, pages), "killed after {number}");
         self.said_once(&pulls, number);

@@ -76,7 +76,13 @@ fn granted(file: &str) -> Vec<Right> {
                 for resource in words(&rule["resources"]) {
                     for verb in words(&rule["verbs"]) {
                         assert!(verb != "*" && resource != "*" && group != "*", "{named} grants everything");
-                        let right = |name: &Option<String>| Right { role: named.to_owned(), verb: verb.clone(), group: group.clone(), resource: resource.clone(), name: name.clone() };
+                        let right = |name: &Option<String>| Right {
+                            role: named.to_owned(),
+                            verb: verb.clone(),
+                            group: group.clone(),
+                            resource: resource.clone(),
+                            name: name.clone(),
+                        };
                         rights.extend(names.iter().map(right));
                     }
                 }
@@ -281,7 +287,8 @@ fn with_what_the_manifests_grant_everything_works_nothing_is_refused_and_every_r
     println!("{} requests of the controller and {} of the source", controllers.len(), readers.len());
     let code = |event: &Value| event["responseStatus"]["code"].as_u64().unwrap_or_default();
     let refused = |event: &&&Value| matches!(code(event), 401 | 403) || event["annotations"]["authorization.k8s.io/decision"] == "forbid";
-    let refused: Vec<String> = controllers.iter().chain(&readers).filter(refused).map(|event| format!("{}: {}", told(event), event["responseStatus"])).collect();
+    let refused: Vec<String> =
+        controllers.iter().chain(&readers).filter(refused).map(|event| format!("{}: {}", told(event), event["responseStatus"])).collect();
     assert_eq!(refused, [] as [&str; 0]);
     assert!(events.iter().all(|event| code(event) != 401), "somebody was not known");
 
