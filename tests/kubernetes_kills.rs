@@ -92,6 +92,27 @@ fn killed_after(site: &Site, writes: usize, mut count: impl FnMut() -> usize) ->
     }
 }
 
+/// Does this with each number from 1 on, two at a time, until it says that there was no such write; the last one that was.
+fn for_each_write(attempt: impl Fn(usize) -> bool + Sync) -> usize {
+    let (next, none) = (AtomicUsize::new(1), AtomicUsize::new(usize::MAX));
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= none.load(Ordering::Relaxed) {
+                return;
+            }
+            if !attempt(number) {
+                none.fetch_min(number, Ordering::Relaxed);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    none.load(Ordering::Relaxed) - 1
+}
+
 /// Runs the controller anew and waits until its first pass is over; it keeps running.
 fn passes_again(site: &Site) {
     let passes = site.passes();
@@ -130,33 +151,20 @@ fn killed_after_each_write_to_the_api_server_it_ends_up_where_one_that_was_not_k
     println!("{} writes of one that is not killed: {writes:#?}", writes.len());
     assert_eq!(uninterrupted.objects("changerequests").len(), 2);
 
-    let (next, whole) = (AtomicUsize::new(1), AtomicUsize::new(usize::MAX));
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number > whole.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let site = begin();
-                    if !killed_after(&site, number, writes_to_api_server(&site)) {
-                        whole.fetch_min(number, Ordering::Relaxed);
-                    }
-                    passes_again(&site);
-                    same(&outcome(&site), &expected, number, &site);
-                    // Nor does it come to another end later.
-                    site.pass("shop", "again");
-                    let mut later = outcome(&site);
-                    assert!(later.remove("estates/shop.status.lastHandledReconcileAt: \"again\""));
-                    same(&later, &expected, number, &site);
-                    assert_eq!(site.objects("changerequests").len(), 2);
-                }
-            });
-        }
+    let last = for_each_write(|number| {
+        let site = begin();
+        let killed = killed_after(&site, number, writes_to_api_server(&site));
+        passes_again(&site);
+        same(&outcome(&site), &expected, number, &site);
+        // Nor does it come to another end later.
+        site.pass("shop", "again");
+        let mut later = outcome(&site);
+        assert!(later.remove("estates/shop.status.lastHandledReconcileAt: \"again\""));
+        same(&later, &expected, number, &site);
+        killed
     });
-    println!("killed after each of {} writes", whole.load(Ordering::Relaxed) - 1);
-    assert!(whole.load(Ordering::Relaxed) > writes.len(), "every one of its writes was one to be killed after");
+    println!("killed after each of {last} writes");
+    assert!(last >= writes.len(), "every one of its writes was one to be killed after");
 }
 
 /// A namespace whose forge is reached through a proxy.
@@ -256,19 +264,19 @@ impl Forged {
 #[test]
 fn killed_after_each_write_to_a_forge_it_opens_and_closes_every_request_once_and_leaves_no_branch() {
     let (Some(kube), Some(gitea)) = (Kube::start(), Gitea::start()) else { return };
-    let mut killed = (0, 0);
-    for number in 1.. {
+    let (opened, closed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    for_each_write(|number| {
         let forged = Forged::begin(&kube, &gitea);
         let opening = forged.killed_after(number);
         forged.both_are_open(number);
         forged.site.file("inventory.json", &mended());
         let closing = forged.killed_after(number);
         forged.both_are_closed(number);
-        killed = (killed.0 + usize::from(opening), killed.1 + usize::from(closing));
-        if !opening && !closing {
-            break;
-        }
-    }
+        opened.fetch_add(usize::from(opening), Ordering::Relaxed);
+        closed.fetch_add(usize::from(closing), Ordering::Relaxed);
+        opening || closing
+    });
+    let killed = (opened.into_inner(), closed.into_inner());
     println!("killed after each of {} writes that open, and of {} that close", killed.0, killed.1);
     assert!(killed.0 >= 4 && killed.1 >= 2, "{killed:?}");
 }

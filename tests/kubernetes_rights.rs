@@ -68,13 +68,13 @@ fn granted(file: &str) -> Vec<Right> {
     let mut rights = Vec::new();
     for role in documents.filter(|document| document["kind"] == "ClusterRole") {
         let named = role["metadata"]["name"].as_str().unwrap();
-        for rule in role["rules"].as_array().unwrap() {
-            let fields: Vec<&String> = rule.as_object().unwrap().keys().collect();
+        for part in role["rules"].as_array().unwrap() {
+            let fields: Vec<&String> = part.as_object().unwrap().keys().collect();
             assert!(fields.iter().all(|field| ["apiGroups", "resources", "resourceNames", "verbs"].contains(&&***field)), "this test does not know {fields:?}");
-            let names = if rule["resourceNames"].is_null() { vec![None] } else { words(&rule["resourceNames"]).into_iter().map(Some).collect() };
-            for group in words(&rule["apiGroups"]) {
-                for resource in words(&rule["resources"]) {
-                    for verb in words(&rule["verbs"]) {
+            let names = if part["resourceNames"].is_null() { vec![None] } else { words(&part["resourceNames"]).into_iter().map(Some).collect() };
+            for group in words(&part["apiGroups"]) {
+                for resource in words(&part["resources"]) {
+                    for verb in words(&part["verbs"]) {
                         assert!(verb != "*" && resource != "*" && group != "*", "{named} grants everything");
                         let right = |name: &Option<String>| Right {
                             role: named.to_owned(),

@@ -27,20 +27,20 @@ impl Webhook {
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap());
+        let settings = Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let refuses = Arc::new(AtomicBool::new(true));
         let (of_server, of_item) = (refuses.clone(), item.to_owned());
         std::thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+                let connection = rustls::ServerConnection::new(settings.clone()).unwrap();
                 let (refuses, item) = (of_server.clone(), of_item.clone());
                 std::thread::spawn(move || {
                     let mut stream = rustls::StreamOwned::new(connection, socket);
                     while let Some(review) = asked(&mut stream) {
-                        let refused = refuses.load(Ordering::SeqCst) && review["request"]["name"] == *item;
-                        if answer(&mut stream, &review["request"]["uid"], refused).is_none() {
+                        let conflict = refuses.load(Ordering::SeqCst) && review["request"]["name"] == *item;
+                        if answer(&mut stream, &review["request"]["uid"], conflict).is_none() {
                             return;
                         }
                     }
@@ -89,9 +89,9 @@ fn asked(stream: &mut impl Read) -> Option<Value> {
     serde_json::from_slice(&body).ok()
 }
 
-fn answer(stream: &mut impl Write, review: &Value, refused: bool) -> Option<()> {
-    let mut response = json!({"uid": review, "allowed": !refused});
-    if refused {
+fn answer(stream: &mut impl Write, review: &Value, conflict: bool) -> Option<()> {
+    let mut response = json!({"uid": review, "allowed": !conflict});
+    if conflict {
         response["status"] = json!({"status": "Failure", "code": 409, "reason": "Conflict", "message": "another write came first"});
     }
     let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string();
