@@ -67,7 +67,7 @@ fn granted(file: &str) -> Vec<Right> {
     let words = |list: &Value| list.as_array().into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let mut rights = Vec::new();
     for role in documents.filter(|document| document["kind"] == "ClusterRole") {
-        let named = role["metadata"]["name"].as_str().unwrap();
+        let holder = role["metadata"]["name"].as_str().unwrap();
         for part in role["rules"].as_array().unwrap() {
             let fields: Vec<&String> = part.as_object().unwrap().keys().collect();
             assert!(fields.iter().all(|field| ["apiGroups", "resources", "resourceNames", "verbs"].contains(&&***field)), "this test does not know {fields:?}");
@@ -75,9 +75,9 @@ fn granted(file: &str) -> Vec<Right> {
             for group in words(&part["apiGroups"]) {
                 for resource in words(&part["resources"]) {
                     for verb in words(&part["verbs"]) {
-                        assert!(verb != "*" && resource != "*" && group != "*", "{named} grants everything");
+                        assert!(verb != "*" && resource != "*" && group != "*", "{holder} grants everything");
                         let right = |name: &Option<String>| Right {
-                            role: named.to_owned(),
+                            role: holder.to_owned(),
                             verb: verb.clone(),
                             group: group.clone(),
                             resource: resource.clone(),
