@@ -73,6 +73,7 @@ fn request(change: &Change, state: State) -> Request {
         labels: Vec::new(),
         url: None,
         unfinished: false,
+        leftover: false,
     }
 }
 
@@ -176,6 +177,18 @@ fn an_opening_that_was_cut_short_is_completed() {
     let a = change("a", "d1", "w1");
     let half = Request { unfinished: true, ..open(&a) };
     assert_eq!(actions(&run(vec![half], &[a])), [("a", &Action::Finish)]);
+}
+
+#[test]
+fn a_closing_that_was_cut_short_is_completed_and_frees_no_slot_twice() {
+    let (a, b, c) = (change("a", "d1", "w1"), change("b", "d1", "w1"), change("c", "d1", "w1"));
+    let closed = Request { state: State::Closed, leftover: true, ..open(&a) };
+    let limits = Limits { max_open: 1, ..limits() };
+    let listing = Listing { requests: vec![closed.clone(), open(&b)], problems: Vec::new() };
+    let decided = decide(&listing, &[b, c], &Doubt::none(), &BTreeSet::new(), &limits, Pass { base: Some("b1"), now: now() });
+    assert!(matches!(actions(&decided).as_slice(), [("a", Action::Close { .. })]), "{:?}", decided.steps);
+    // What is wanted again takes its branch over.
+    assert_eq!(actions(&run(vec![closed], &[a])), [("a", &Action::Open)]);
 }
 
 // renovate#9042, #27960: what a person opened again is not closed again, nor set back.

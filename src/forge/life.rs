@@ -318,7 +318,8 @@ pub fn decide(listing: &Listing, wanted: &[Change], doubt: &Doubt, asked: &BTree
             }
         }
     }
-    let closing = endings.iter().filter(|step| matches!(step.action, Action::Close { .. })).count();
+    let open = |key: &Text| existing.get(key).is_some_and(|request| request.state == State::Open);
+    let closing = endings.iter().filter(|step| matches!(step.action, Action::Close { .. }) && open(&step.key)).count();
     decided.steps = endings;
     decided.steps.append(&mut rewrites);
     for change in &at_once {
@@ -355,7 +356,12 @@ fn judge<'a>(request: Option<&Request>, change: Option<&'a Change>, rules: &Rule
         State::Open => judge_open(request, change, rules),
         State::Merged => judge_merged(request, change, rules),
         State::Rejected => judge_rejected(request, change, rules),
-        State::Closed => change.map_or(Verdict::Past, Verdict::Open),
+        State::Closed => match change {
+            Some(change) => Verdict::Open(change),
+            // What is left of it goes, too; no more is said.
+            None if request.leftover => Verdict::Act(Action::Close { reason: GONE.into() }, Standing::Closed),
+            None => Verdict::Past,
+        },
     }
 }
 

@@ -105,6 +105,9 @@ pub struct Request {
     /// Whether its opening was cut short: its labels, reviewers or status are missing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// Whether its closing was cut short: it is closed, and its branch stands as Bowline wrote it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leftover: bool,
 }
 
 impl Request {

@@ -62,6 +62,7 @@ fn as_if_nothing_had_happened(site: &Site, wanted: &[Change], work: Work, at: &s
         }
         Work::Close => {
             assert_eq!((request.state, site.comments(&request).len()), (State::Closed, 1), "{at}");
+            assert_eq!(site.head(BRANCH), None, "{at}: its branch is gone");
         }
         Work::Note => {
             assert_eq!((request.state, site.comments(&request).len()), (State::Open, 1), "{at}");

@@ -58,12 +58,26 @@ impl Site {
         self.folder.path().join("files").join(&self.namespace)
     }
 
-    /// Starts the controller.
+    /// Starts the controller, alone over its namespace and as admin.
     pub fn run(&self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bowline"));
         // Leases have tests of their own; here nobody waits for one, and none is among the writes that are counted.
-        command.args(["run", "--kubernetes", "--alone", "--namespace", &self.namespace]);
-        command.arg("--kubeconfig").arg(self.kube.kubeconfig("admin"));
+        self.run_as(&self.kube.kubeconfig("admin"), &["--alone", "--namespace", &self.namespace]);
+    }
+
+    /// The same as a user of the tokens file who may do everything, so that what it asks stands apart in the audit log.
+    pub fn run_as_user(&self, user: &str, arguments: &[&str]) {
+        let rule = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("everything-{user}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
+        self.kube.apply(&rule.to_string());
+        until("the user's rights", || (self.kube.api_as(user, "GET", "/api/v1/secrets?limit=1", None).0 == 200).then_some(()));
+        self.run_as(&self.kube.kubeconfig(user), &[&["--namespace", &self.namespace], arguments].concat());
+    }
+
+    /// Starts the controller as whom this kubeconfig says, with these arguments.
+    pub fn run_as(&self, kubeconfig: &Path, arguments: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bowline"));
+        command.args(["run", "--kubernetes"]).args(arguments).arg("--kubeconfig").arg(kubeconfig);
         command.arg("--files").arg(self.folder.path().join("files")).arg("--state").arg(self.folder.path().join("state"));
         let mut child = command.env("BOWLINE_LOG", "bowline=info").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let (stderr, log) = (child.stderr.take().unwrap(), self.log.clone());
@@ -255,6 +269,35 @@ metadata: {{name: {name}}}
 spec: {{class: server, owner: team-shop, identifiers: {{dns/fqdn: {name}.example.com}}, attributes: {{memory: {memory}}}, onDrift: {{default: {on_drift}}}}}
 "
     )
+}
+
+/// A document of each kind that neither the shop nor its items are of.
+pub fn every_other_kind() -> String {
+    "---
+apiVersion: bowline.dev/v1alpha1
+kind: CIClass
+metadata: {name: handheld}
+spec:
+  extends: configuration-item
+  attributes: {type: object, properties: {firmware: {type: string}}}
+  identification: [{identifiers: [serial/number]}]
+---
+apiVersion: bowline.dev/v1alpha1
+kind: ServiceMap
+metadata: {name: site}
+spec: {criticality: High, owner: team-shop, dependencies: [{from: site, to: web-01}]}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: CertificatePolicy
+metadata: {name: tls}
+spec: {selector: {dnsNames: ['*.example.com']}, renewBefore: 14d}
+---
+apiVersion: bowline.dev/v1alpha1
+kind: PatchWindow
+metadata: {name: monday}
+spec: {selector: {all: true}, start: '2026-01-05T18:00:00', duration: 2h, recurrence: 'FREQ=WEEKLY;BYDAY=MO', leadTime: 1d}
+"
+    .to_owned()
 }
 
 /// What the shop's source says: names and memory.

@@ -2,9 +2,10 @@
 //!
 //! Every piece of work is ordered so that it can be cut short anywhere. Opening: branch, status, pull request, people,
 //! labels; the label `bowline` comes last and says that all is there. Rewriting: the body names the new head and the one
-//! that it replaces, then the branch moves. Closing: comment, body and state at once, branch. What makes something is
-//! looked up before each try, so that an answer that got lost makes no twin.
+//! that it replaces, then the branch moves. Closing: comment, body and state at once, branch; where that still stands, the
+//! closing was cut short. What makes something is looked up before each try, so that an answer that got lost makes no twin.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -25,6 +26,8 @@ use crate::forge::{
 
 /// How far back decided requests are looked at, at least.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// How long after a request was closed its branch is looked for, once a process, in case its closing was cut short.
+const LEFT_BEHIND: SignedDuration = SignedDuration::from_hours(24);
 /// The longest description of a commit status on GitHub, in characters.
 const LONGEST_DESCRIPTION: usize = 140;
 
@@ -53,6 +56,8 @@ pub struct Hosted {
 struct Known {
     base_branch: Option<String>,
     contained: Option<String>,
+    /// Closed requests whose branches are gone.
+    gone: BTreeSet<String>,
 }
 
 impl Hosted {
@@ -107,6 +112,24 @@ impl Hosted {
                 gone = Some(request.base_branch.clone());
             }
             request.conflicts = true;
+        }
+        Ok(())
+    }
+
+    /// Requests that were closed lately and whose branch stands as Bowline wrote it: their closing was cut short.
+    async fn find_leftovers(&self, listing: &mut Listing, now: Timestamp) -> Result<(), Error> {
+        let since = now.checked_sub(LEFT_BEHIND).unwrap_or(Timestamp::MIN);
+        let lately = |request: &Request| request.state == State::Closed && request.decision.as_ref().is_some_and(|decision| decision.at >= since);
+        for request in listing.requests.iter_mut().filter(|request| lately(request)) {
+            let written = request.marker.written.as_ref().map(|written| &*written.head);
+            // Not every forge says that a branch is gone, so where it may be there it is looked for.
+            if request.head.is_none() || request.head.as_deref() != written || self.known(|known| known.gone.contains(&request.id)) {
+                continue;
+            }
+            request.leftover = self.host.head_of(&request.branch).await? == request.head;
+            if !request.leftover {
+                self.known(|known| known.gone.insert(request.id.clone()));
+            }
         }
         Ok(())
     }
@@ -192,16 +215,24 @@ impl Hosted {
 
     async fn end(&self, request: &Request, state: State, decision: Decision, text: &str) -> Result<(), Error> {
         let number = number(request)?;
+        if request.leftover {
+            return self.delete_last(request).await;
+        }
         // Once for each head: one that was opened again and closed again is told again.
         self.say(number, &format!("{state:?}-{}", request.head.as_deref().unwrap_or_default()), text).await?;
         let mut marker = request.marker.clone();
         marker.written.get_or_insert_default().ended = Some(Ended::new(state, decision));
         let body = marker.attach(&request.body);
         self.host.edit_pull(number, &Edit { body: Some(&body), open: Some(false), ..Edit::default() }).await?;
-        match &request.head {
-            Some(head) => self.host.delete_branch(&request.branch, head).await,
-            None => Ok(()),
-        }
+        self.delete_last(request).await
+    }
+
+    /// The last step of a closing.
+    async fn delete_last(&self, request: &Request) -> Result<(), Error> {
+        let Some(head) = &request.head else { return Ok(()) };
+        self.host.delete_branch(&request.branch, head).await?;
+        self.known(|known| known.gone.insert(request.id.clone()));
+        Ok(())
     }
 
     /// Moves the branch to a commit that the body names already; where that is refused, the body is as it was before.
@@ -251,6 +282,7 @@ impl Forge for Hosted {
         let since = pass.now.checked_sub(back).unwrap_or(Timestamp::MIN);
         let mut listing = listing(&self.estate, self.host.pulls(since).await?);
         self.judge_bases(&mut listing).await?;
+        self.find_leftovers(&mut listing, pass.now).await?;
         Ok(listing)
     }
 

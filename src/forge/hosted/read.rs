@@ -88,6 +88,7 @@ fn request(pull: Pull, mut marker: Marker) -> Request {
     Request {
         id: pull.number.to_string(),
         unfinished: state == State::Open && !pull.labels.iter().any(|label| **label == *LABEL),
+        leftover: false,
         branch: pull.branch,
         base_branch: pull.base_branch,
         title: pull.title,

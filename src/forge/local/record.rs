@@ -238,6 +238,7 @@ impl Local {
             labels: Vec::<Text>::new(),
             url: None,
             unfinished: false,
+            leftover: false,
         })
     }
 
