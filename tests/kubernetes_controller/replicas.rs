@@ -80,7 +80,8 @@ impl Replicas {
 
     fn logs(&self) -> String {
         let logs = std::fs::read_dir(self.logs.path()).unwrap().map(|folder| folder.unwrap().path());
-        logs.map(|folder| format!("== {}\n{}", folder.display(), site::tail(&std::fs::read_to_string(folder.join("log")).unwrap()))).collect()
+        let told = logs.map(|folder| (folder.display().to_string(), site::tail(&std::fs::read_to_string(folder.join("log")).unwrap())));
+        told.flat_map(|(folder, log)| [folder, log]).collect::<Vec<_>>().join("\n")
     }
 }
 

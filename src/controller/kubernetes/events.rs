@@ -8,7 +8,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
 use super::status::cut;
 use super::world::Entry;
-use crate::api::{API_VERSION, Kind};
+use crate::api::{API_VERSION, Kind, Text};
 
 /// How many objects of an estate are told of one by one in a pass; beyond that one event tells how many more there are.
 pub const MOST: usize = 20;
@@ -44,6 +44,8 @@ pub mod reason {
 /// Something to notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// The `ChangeRequest` that it is about, where it is about one. What is told of another is another event.
+    pub change: Option<Text>,
     /// Whether it asks for attention.
     pub warning: bool,
     /// One of [`reason`].
@@ -71,19 +73,18 @@ impl Teller {
             reason: notice.reason.into(),
             note: Some(cut(&notice.note)),
             action: "Reconcile".into(),
-            secondary: None,
+            secondary: notice.change.as_ref().map(|name| ObjectReference { name: Some(name.to_string()), ..reference(Kind::ChangeRequest, entry) }),
         };
-        let about = ObjectReference {
-            api_version: Some(API_VERSION.into()),
-            kind: Some(kind.name().into()),
-            namespace: Some(entry.namespace.to_string()),
-            name: Some(entry.name.to_string()),
-            uid: Some(entry.uid.to_string()),
-            ..ObjectReference::default()
-        };
+        let about = ObjectReference { name: Some(entry.name.to_string()), uid: Some(entry.uid.to_string()), ..reference(kind, entry) };
         let told = tokio::time::timeout(PATIENCE, self.recorder.publish(&event, &about)).await;
         if let Ok(Err(error)) = told {
             tracing::debug!(reason = notice.reason, %error, "an event could not be told");
         }
     }
+}
+
+/// Refers to an object of this kind in the namespace of `beside`.
+fn reference(kind: Kind, beside: &Entry) -> ObjectReference {
+    let namespace = Some(beside.namespace.to_string());
+    ObjectReference { api_version: Some(API_VERSION.into()), kind: Some(kind.name().into()), namespace, ..ObjectReference::default() }
 }

@@ -155,7 +155,7 @@ impl<'a> Telling<'a> {
             if more > 0 {
                 let warning = of_reason.first().is_some_and(|(_, notice)| notice.warning);
                 let note = format!("The same of {more} more objects of the estate.");
-                self.shared.teller.tell(Kind::Estate, &self.own, &Notice { warning, reason, note }).await;
+                self.shared.teller.tell(Kind::Estate, &self.own, &Notice { change: None, warning, reason, note }).await;
             }
         }
         told
@@ -177,7 +177,10 @@ impl<'a> Telling<'a> {
                 Step::Delete { entry } => {
                     if said.is_none() {
                         let note = format!("{}: what is declared and what was found agree again, or another change request answers it now.", entry.name);
-                        self.shared.teller.tell(Kind::Estate, &self.own, &Notice { warning: false, reason: notices::CHANGE_CLOSED, note }).await;
+                        self.shared
+                            .teller
+                            .tell(Kind::Estate, &self.own, &Notice { change: Some(entry.name.clone()), warning: false, reason: notices::CHANGE_CLOSED, note })
+                            .await;
                     }
                     (entry.name.clone(), self.writer.delete(Kind::ChangeRequest, &entry).await)
                 }
@@ -206,7 +209,7 @@ impl<'a> Telling<'a> {
         if standing.is_none() && alone {
             let title = plan.changes.iter().find(|change| change.key == *key).map(|change| change.items.len()).unwrap_or_default();
             let note = format!("{key}: {title} {} to be decided upon.", if title == 1 { "item" } else { "items" });
-            self.shared.teller.tell(Kind::Estate, &self.own, &Notice { warning: false, reason: notices::CHANGE_OPENED, note }).await;
+            self.shared.teller.tell(Kind::Estate, &self.own, &Notice { change: Some(key.clone()), warning: false, reason: notices::CHANGE_OPENED, note }).await;
         }
         let entry = self.shared.watched.world().get(Kind::ChangeRequest, namespace, key);
         match entry {
@@ -219,7 +222,10 @@ impl<'a> Telling<'a> {
         let overdue = said.is_some_and(|said| said.standings.get(&entry.name) == Some(&Standing::Overdue));
         if overdue {
             let note = format!("{}: its window has passed, and the drift is still there.", entry.name);
-            self.shared.teller.tell(Kind::Estate, &self.own, &Notice { warning: true, reason: notices::CHANGE_OVERDUE, note }).await;
+            self.shared
+                .teller
+                .tell(Kind::Estate, &self.own, &Notice { change: Some(entry.name.clone()), warning: true, reason: notices::CHANGE_OVERDUE, note })
+                .await;
         }
     }
 
@@ -234,7 +240,7 @@ impl<'a> Telling<'a> {
             Action::Note { .. } => return,
         };
         let warning = reason == notices::CHANGE_OVERDUE;
-        self.shared.teller.tell(Kind::Estate, &self.own, &Notice { warning, reason, note }).await;
+        self.shared.teller.tell(Kind::Estate, &self.own, &Notice { change: Some(key.clone()), warning, reason, note }).await;
     }
 
     /// The estate's own status, last: whoever waits for it finds all others as they are to be.
@@ -258,11 +264,11 @@ impl<'a> Telling<'a> {
         let before = status::reason_of(&standing.status, condition::READY);
         let notice = match ending.troubles.first() {
             None if !was_ready && before.is_some() => {
-                Notice { warning: false, reason: notices::RECOVERED, note: "The last pass did all that it should.".to_owned() }
+                Notice { change: None, warning: false, reason: notices::RECOVERED, note: "The last pass did all that it should.".to_owned() }
             }
             Some((why, message)) if before.as_deref() != Some(*why) && *why != reason::SUSPENDED => {
                 let reason = if *why == reason::ANSWER_INCOMPLETE { notices::SOURCE_INCOMPLETE } else { notices::PASS_FAILED };
-                Notice { warning: true, reason, note: message.clone() }
+                Notice { change: None, warning: true, reason, note: message.clone() }
             }
             _ => return,
         };
@@ -330,11 +336,12 @@ fn notice(write: &Write) -> Option<Notice> {
     let turned = |kind: &str, to: &str| status::stands(&status, kind, to) && !status::stands(&write.entry.status, kind, to);
     if turned(condition::READY, "False") && status::reason_of(&status, condition::READY).as_deref() == Some(reason::INVALID) {
         let note = status::message_of(&status, condition::READY).unwrap_or_default();
-        return Some(Notice { warning: true, reason: notices::INVALID, note });
+        return Some(Notice { change: None, warning: true, reason: notices::INVALID, note });
     }
     if write.kind == Kind::DiscoverySource && turned(condition::READY, "False") {
         let note = status::message_of(&status, condition::READY).unwrap_or_default();
         return (status::reason_of(&status, condition::READY).as_deref() == Some(reason::ANSWER_INCOMPLETE)).then_some(Notice {
+            change: None,
             warning: true,
             reason: notices::SOURCE_INCOMPLETE,
             note,
@@ -346,10 +353,11 @@ fn notice(write: &Write) -> Option<Notice> {
     if turned(condition::IN_SYNC, "False") {
         let item: ConfigurationItemStatus = status::standing(&status);
         let what = item.drift.as_deref().unwrap_or_default();
-        return Some(Notice { warning: true, reason: notices::DRIFT_FOUND, note: format!("What was found is not what is declared: {what}.") });
+        return Some(Notice { change: None, warning: true, reason: notices::DRIFT_FOUND, note: format!("What was found is not what is declared: {what}.") });
     }
     let was = status::stands(&write.entry.status, condition::IN_SYNC, "False");
     (was && turned(condition::IN_SYNC, "True")).then(|| Notice {
+        change: None,
         warning: false,
         reason: notices::DRIFT_GONE,
         note: "What was found is what is declared again.".to_owned(),
