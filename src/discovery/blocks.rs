@@ -1,6 +1,7 @@
 //! Mapping many documents at once, in order, on all cores, and what came of it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
@@ -40,6 +41,13 @@ impl Found {
         self.faults += 1;
     }
 
+    /// Tells these faults before the others.
+    pub fn precede(&mut self, faults: Vec<String>) {
+        self.faults += faults.len();
+        self.told.splice(0..0, faults);
+        self.told.truncate(TOLD);
+    }
+
     /// Adds what comes next.
     pub fn append(&mut self, next: Found) {
         // One at a time keeps the growth of the list gradual; whole blocks would double it with each reallocation.
@@ -58,6 +66,16 @@ impl Found {
             (_, 0) => Some(told.into()),
             _ => Some(format!("{told}; and {more} more").into()),
         }
+    }
+}
+
+/// Sets its flag when it is dropped.
+#[derive(Default)]
+pub(super) struct Abandoned(pub Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

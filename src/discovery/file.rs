@@ -11,12 +11,12 @@ mod lines;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::blocks::{Found, STOPPED};
+use super::blocks::{Abandoned, Found};
 use super::mapping::{Mapper, Problem, roomy};
 use super::{Answer, Source};
 use crate::api::discovery_source::{FileFormat, FileSource as Spec};
@@ -119,7 +119,7 @@ impl Source for FileSource {
 
     async fn observe(&self, now: Timestamp) -> Answer {
         // Where the one who asks no longer waits, the reading ends at the next block.
-        let abandoned = Abandoned(Arc::new(AtomicBool::new(false)));
+        let abandoned = Abandoned::default();
         let (reading, stop) = (self.reading.clone(), abandoned.0.clone());
         let read = tokio::task::spawn_blocking(move || roomy(|| reading.read(&stop))).await;
         let mut found = match read {
@@ -130,15 +130,6 @@ impl Source for FileSource {
         found.items.shrink_to_fit();
         let error = found.told();
         Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence: self.reading.path.clone(), items: found.items }
-    }
-}
-
-/// Sets its flag when it is dropped.
-struct Abandoned(Arc<AtomicBool>);
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

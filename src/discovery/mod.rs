@@ -6,6 +6,7 @@
 mod blocks;
 pub mod file;
 pub mod host;
+pub mod http;
 pub mod kubernetes;
 pub mod mapping;
 pub mod reach;
