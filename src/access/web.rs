@@ -2,6 +2,7 @@
 
 pub(crate) mod carry;
 pub(crate) mod kept;
+mod pinned;
 pub(crate) mod wait;
 
 use std::error::Error as _;
@@ -9,8 +10,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pinned::Pinned;
 use reqwest::Url;
 use rustls::ClientConfig;
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -89,13 +92,19 @@ pub(crate) fn tls_with(authorities: &[PathBuf], more: &[u8], login: Option<&Logi
             added.map_err(broken)?;
         }
     }
-    for certificate in CertificateDer::pem_slice_iter(more) {
-        let added = certificate.map_err(|error| error.to_string()).and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
-        added.map_err(|reason| format!("the certificate authorities of the source cannot be read: {reason}"))?;
-    }
+    let own: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(more)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("the certificate authorities of the source cannot be read: {error}"))?;
+    // What cannot vouch for others may still be the server's own.
+    roots.add_parsable_certificates(own.iter().cloned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?.with_root_certificates(roots);
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    let builder = if own.is_empty() {
+        builder.with_root_certificates(roots)
+    } else {
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|error| error.to_string())?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { inner, own }))
+    };
     let Some(Login::ClientCertificate { certificate, key }) = login else {
         return Ok(builder.with_no_client_auth());
     };
