@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
 mod peers;
+mod support;
 
 #[path = "discovery_http/asking.rs"]
 mod asking;
@@ -11,6 +12,8 @@ mod asking;
 mod faults;
 #[path = "discovery_http/joins.rs"]
 mod joins;
+#[path = "discovery_http/packs.rs"]
+mod packs;
 #[path = "discovery_http/safety.rs"]
 mod safety;
 #[path = "discovery_http/tls.rs"]

@@ -4,7 +4,7 @@ use crate::asking::{TOKEN, ask_with, complete, incomplete, keys, query, reach};
 use crate::peers::player::{Asked, Play, Player, answer};
 
 /// A table of 25 rows of which the account may not see 7: the limit is applied before that.
-fn servicenow(asked: &Asked) -> Play {
+pub fn servicenow(asked: &Asked) -> Play {
     let visible = |row: &usize| !(5..=9).contains(row) && ![12, 24].contains(row);
     let query = query(asked);
     let number = |name: &str| query.get(name).and_then(|value| value.parse::<usize>().ok());
@@ -108,22 +108,22 @@ fn tenable(states: &'static [&'static str], asked: &Asked, number: usize) -> Pla
             assert_eq!(String::from_utf8_lossy(&asked.body), r#"{"chunk_size":1000}"#);
             answer(200, &[], r#"{"export_uuid": "e-1"}"#)
         }
-        ("GET", "/assets/v2/export/e-1/status") => {
+        ("GET", "/assets/export/e-1/status") => {
             let state = states[(number - 1).min(states.len() - 1)];
             if state == "429" {
                 return answer(429, &[("retry-after", "1")], r#"{"error": "Rate limit exceeded"}"#);
             }
             answer(200, &[], &format!(r#"{{"uuid": "e-1", "status": "{state}", "chunks_available": [1, 2], "chunks_failed": []}}"#))
         }
-        ("GET", "/assets/v2/export/e-1/chunks/1") => answer(200, &[], r#"[{"id": "a"}, {"id": "b"}]"#),
-        ("GET", "/assets/v2/export/e-1/chunks/2") => answer(200, &[], r#"[{"id": "c"}]"#),
+        ("GET", "/assets/export/e-1/chunks/1") => answer(200, &[], r#"[{"id": "a"}, {"id": "b"}]"#),
+        ("GET", "/assets/export/e-1/chunks/2") => answer(200, &[], r#"[{"id": "c"}]"#),
         other => panic!("{other:?}"),
     }
 }
 
 const TENABLE: &str = "{url: URL, credentials: api, authorization: {header: X-ApiKeys, value: 'accessKey={user};secretKey={secret}'},
-    list: {export: {start: assets/v2/export, body: {chunk_size: 1000}, id: .export_uuid, status: 'assets/v2/export/{id}/status', state: .status,
-      done: [FINISHED], failed: [ERROR, CANCELLED], chunks: .chunks_available, lost: .chunks_failed, chunk: 'assets/v2/export/{id}/chunks/{chunk}', every: 1s}}}";
+    list: {export: {start: assets/v2/export, body: {chunk_size: 1000}, id: .export_uuid, status: 'assets/export/{id}/status', state: .status,
+      done: [FINISHED], failed: [ERROR, CANCELLED], chunks: .chunks_available, lost: .chunks_failed, chunk: 'assets/export/{id}/chunks/{chunk}', every: 1s}}}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tenable_is_started_asked_after_and_fetched_in_chunks() {
