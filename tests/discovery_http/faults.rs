@@ -87,7 +87,7 @@ async fn a_byte_a_second_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_of_the_source_bounds_everything_and_what_came_before_stays() {
-    let server = Player::start(|_, number| if number == 0 { page(&["a"], r#", "next": "/2""#) } else { Play::Stall(Duration::from_secs(60)) });
+    let server = Player::start(|_, number| if number == 0 { page(&["a"], r#", "next": "/2""#) } else { Play::Stall(Duration::from_mins(1)) });
     let begun = Instant::now();
     let answer = ask_with(&server.url(), BY_NEXT, "items: '.items[]'\ntimeout: 7s\n", reach()).await;
     incomplete(&answer, &["page 2", "the time of the source is over"], &["a"]);

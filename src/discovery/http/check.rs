@@ -50,13 +50,15 @@ pub(crate) fn mistakes(spec: &HttpSource) -> Vec<Wrong> {
             say("headers", format!("`{name}` is no header"));
         }
     }
-    if let Some(authorization) = &spec.authorization {
-        authorization_of(authorization, spec.credentials.is_some()).into_iter().for_each(|reason| say("authorization", reason));
+    let authorized = spec.authorization.as_ref().and_then(|authorization| authorization_of(authorization, spec.credentials.is_some()));
+    if let Some(reason) = authorized {
+        say("authorization", reason);
     }
     match &spec.proxy {
         Some(proxy) => {
-            let proxied = address::proxy(proxy, spec.proxy_credentials.is_some());
-            proxied.err().into_iter().for_each(|reason| say("proxy", format!("the address cannot be used: {reason}")));
+            if let Err(reason) = address::proxy(proxy, spec.proxy_credentials.is_some()) {
+                say("proxy", format!("the address cannot be used: {reason}"));
+            }
         }
         None if spec.proxy_credentials.is_some() => say("proxyCredentials", "there is no proxy; give `proxy`".to_owned()),
         None => {}
@@ -87,7 +89,11 @@ fn authorization_of(authorization: &Authorization, is_named: bool) -> Option<Str
 
 fn list(at: &str, list: &HttpList, say: &mut impl FnMut(&str, String)) {
     match (&list.path, &list.export) {
-        (Some(path), None) => address::bad_path(path).into_iter().for_each(|reason| say(&format!("{at}.path"), reason.to_owned())),
+        (Some(path), None) => {
+            if let Some(reason) = address::bad_path(path) {
+                say(&format!("{at}.path"), reason.to_owned());
+            }
+        }
         (None, Some(export)) => {
             job(&format!("{at}.export"), export, say);
             if list.paging.is_some() || list.body.is_some() || !list.query.is_empty() {

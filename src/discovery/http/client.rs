@@ -72,7 +72,7 @@ impl Client {
             let verdict = match timeout_at(self.deadline, self.once(&ask)).await {
                 Err(_) => return Err("the time of the source is over (`timeout`)".to_owned()),
                 Ok(Err(broken)) => judge::broken(broken, self.limits.answer, ask.starts),
-                Ok(Ok(response)) => match judge::judge(response.status(), response.headers(), response.body()) {
+                Ok(Ok(response)) => match judge::judge(response.status(), response.headers(), response.body(), ask.starts) {
                     Verdict::Good => return Ok(response),
                     verdict => verdict,
                 },

@@ -15,6 +15,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The shortest pause that a server that limits may ask for: who says `Retry-After: 0` is not asked without end.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// What a server asks for beyond this is taken for this; no source waits for so long.
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
 
 /// What is to be done about an answer. Reasons are ends of sentences; what a server said in them is not redacted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +33,11 @@ pub(super) enum Verdict {
     Again { wait: Option<Duration>, reason: String },
 }
 
-/// Judges an answer.
-pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
+/// What is said of a request that is not sent again.
+const UNCERTAIN: &str = "it may have been started all the same, so it was not started again";
+
+/// Judges an answer. A request that starts something is only sent again where the server says that it did not start.
+pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], starts: bool) -> Verdict {
     let code = status.as_u16();
     let said = || said(headers, body);
     let wait = asked_wait(headers);
@@ -49,16 +54,24 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ver
         StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE if wait.is_some() => {
             Verdict::Limited { wait, reason: format!("the server takes no more requests ({code}{})", said()) }
         }
-        StatusCode::INTERNAL_SERVER_ERROR
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT
-        | StatusCode::REQUEST_TIMEOUT => Verdict::Again { wait, reason: format!("the server fails ({code}{})", said()) },
-        StatusCode::UNAUTHORIZED => Verdict::Final(format!("the server does not accept the credentials (401{})", said())),
-        StatusCode::FORBIDDEN => Verdict::Final(format!("the server does not allow it (403{})", said())),
-        StatusCode::NOT_FOUND => Verdict::Final(format!("the server has nothing at this address (404{})", said())),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Verdict::Final("the proxy wants credentials (407); name them with `proxyCredentials`".to_owned()),
-        _ => Verdict::Final(format!("the server refuses the request ({code}{})", said())),
+        _ if passes(status) && starts => Verdict::Final(format!("the server fails ({code}{}); {UNCERTAIN}", said())),
+        _ if passes(status) => Verdict::Again { wait, reason: format!("the server fails ({code}{})", said()) },
+        _ => Verdict::Final(format!("the server {} ({code}{})", refusal(status), said())),
+    }
+}
+
+/// Whether a failure of this kind is often over a moment later.
+fn passes(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 500 | 502 | 503 | 504)
+}
+
+fn refusal(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "does not accept the credentials",
+        StatusCode::FORBIDDEN => "does not allow it",
+        StatusCode::NOT_FOUND => "has nothing at this address",
+        _ => "refuses the request",
     }
 }
 
@@ -68,9 +81,8 @@ pub(super) fn broken(broken: Broken, largest: usize, starts: bool) -> Verdict {
         Broken::Refused(error) => Verdict::Final(error.to_string()),
         Broken::TooLarge => Verdict::Final(format!("the answer is larger than {} MiB; ask for smaller pages, or raise `limits.answer`", largest >> 20)),
         Broken::NotConnected(reason) | Broken::Cut(reason) if reason.contains("certificate") => Verdict::Final(untrusted(&reason)),
-        Broken::NotConnected(reason) => Verdict::Again { wait: None, reason },
-        Broken::Cut(reason) if starts => Verdict::Final(format!("{reason}; it may have been started all the same, so it was not started again")),
-        Broken::Cut(reason) => Verdict::Again { wait: None, reason },
+        Broken::Cut(reason) if starts => Verdict::Final(format!("{reason}; {UNCERTAIN}")),
+        Broken::NotConnected(reason) | Broken::Cut(reason) => Verdict::Again { wait: None, reason },
     }
 }
 
@@ -83,13 +95,11 @@ fn untrusted(reason: &str) -> String {
 /// at once, and never less than what was asked for.
 pub(super) fn pause(tries: u32, asked: Option<Duration>, limited: bool, chance: f64) -> Duration {
     let chance = chance.clamp(0.0, 1.0);
-    match asked {
-        Some(asked) => asked.max(SHORTEST_PAUSE).mul_f64(1.0 + chance / 20.0),
-        None => {
-            let shortest = if limited { SHORTEST_PAUSE * 4 } else { PAUSE };
-            doubled(shortest, tries.saturating_sub(1)).min(LONGEST_PAUSE).mul_f64(0.5 + chance / 2.0)
-        }
+    if let Some(asked) = asked {
+        return asked.clamp(SHORTEST_PAUSE, LONGEST_ASKED).mul_f64(1.0 + chance / 20.0);
     }
+    let shortest = if limited { SHORTEST_PAUSE * 4 } else { PAUSE };
+    doubled(shortest, tries.saturating_sub(1)).min(LONGEST_PAUSE).mul_f64(0.5 + chance / 2.0)
 }
 
 /// What a server says of a refusal, from the members that APIs have for it.
@@ -133,7 +143,7 @@ mod tests {
 
     fn verdict(status: u16, headers: &[(&'static str, &str)], body: &str) -> Verdict {
         let headers = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect();
-        judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+        judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false)
     }
 
     #[test]
@@ -177,10 +187,13 @@ mod tests {
         assert!(pause(1, Some(Duration::from_secs(7)), true, 0.0) >= Duration::from_secs(7));
         assert!(pause(1, Some(Duration::from_secs(7)), true, 1.0) <= Duration::from_secs(8));
         assert_eq!(pause(1, Some(Duration::ZERO), true, 0.0), SHORTEST_PAUSE);
+        assert_eq!(pause(1, Some(Duration::MAX), true, 0.0), LONGEST_ASKED);
     }
 
     #[test]
     fn what_starts_something_is_not_started_twice() {
+        assert!(matches!(judge(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"", true), Verdict::Final(_)));
+        assert!(matches!(judge(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), b"", true), Verdict::Limited { .. }));
         assert!(matches!(broken(Broken::Cut("cut".into()), 1, true), Verdict::Final(_)));
         assert!(matches!(broken(Broken::Cut("cut".into()), 1, false), Verdict::Again { .. }));
         assert!(matches!(broken(Broken::NotConnected("no".into()), 1, true), Verdict::Again { .. }));

@@ -12,7 +12,7 @@ use super::page::Sink;
 use super::paging::{Course, Facts, Step, Turn, Way, hash};
 use super::plan::{Job, List, State};
 use super::{address, judge};
-use crate::api::{Text, Value};
+use crate::api::{Table, Text, Value};
 use crate::discovery::mapping::{Node, roomy};
 
 /// How often a job is asked after, where the source does not say.
@@ -89,17 +89,17 @@ async fn chunks<S: Sink>(client: &Client, list: &Arc<List>, job: &Job, sink: S) 
     }
     let mut course = Course::new(Way::Once, u32::MAX);
     for chunk in &chunks {
-        let facts = match path(client, &job.declared.chunk, &[("id", &id), ("chunk", chunk)]) {
-            Ok(url) => match client.send(&Ask { url, body: None, starts: false }).await {
-                Ok(response) => reading.take(client, response, course.page()).await,
-                Err(reason) => Err(reason),
-            },
+        let fetched = match path(client, &job.declared.chunk, &[("id", &id), ("chunk", chunk)]) {
+            Ok(url) => client.send(&Ask { url, body: None, starts: false }).await,
             Err(reason) => Err(reason),
         };
-        match facts.map(|facts| course.after(&Facts { link: None, ..facts })) {
-            Err(reason) => return reading.ended(format!("chunk {chunk}: {reason}")),
-            Ok(Step::Broken(reason)) => return reading.ended(format!("chunk {chunk}: {reason}")),
-            Ok(Step::Done | Step::Go(_)) => {}
+        let facts = match fetched {
+            Ok(response) => reading.take(client, response, course.page()).await,
+            Err(reason) => Err(reason),
+        };
+        let step = facts.map(|facts| course.after(&Facts { link: None, ..facts }));
+        if let Err(reason) | Ok(Step::Broken(reason)) = step {
+            return reading.ended(format!("chunk {chunk}: {reason}"));
         }
     }
     (reading.sink, reading.faults)
@@ -108,13 +108,11 @@ async fn chunks<S: Sink>(client: &Client, list: &Arc<List>, job: &Job, sink: S) 
 /// Starts a job and asks after it until it is done.
 async fn finished(client: &Client, list: &List, job: &Job, faults: &mut Vec<String>) -> Result<(Text, Vec<Text>), String> {
     let export = &job.declared;
-    let start =
-        Ask { url: path(client, &export.start, &[])?, body: Some(export.body.clone().unwrap_or(Value::Map(crate::api::Table::default()))), starts: true };
-    let started = client.send(&start).await?;
-    let id = with_document(&started, |document| job.id(document)).map_err(|reason| client.say(&reason))?;
+    let body = export.body.clone().unwrap_or(Value::Map(Table::default()));
+    let answer = client.send(&Ask { url: path(client, &export.start, &[])?, body: Some(body), starts: true }).await?;
+    let id = with_document(&answer, |document| job.id(document)).map_err(|reason| client.say(&reason))?;
     let every = export.every.as_ref().and_then(|every| u64::try_from(every.seconds()).ok()).map_or(EVERY, Duration::from_secs).max(Duration::from_millis(100));
     let status = path(client, &export.status, &[("id", &id)])?;
-    let mut last = None;
     loop {
         let answer = client.send(&Ask { url: status.clone(), body: None, starts: false }).await?;
         let state = with_document(&answer, |document| {
@@ -133,9 +131,7 @@ async fn finished(client: &Client, list: &List, job: &Job, faults: &mut Vec<Stri
                 return Err("the job is not done within the time of the source; raise `timeout`".to_owned());
             }
             State::Working => {
-                if last.replace(Instant::now()).is_none() {
-                    tracing::debug!("the job is at work");
-                }
+                tracing::debug!("the job is at work");
                 sleep(every).await;
             }
         }

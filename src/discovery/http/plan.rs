@@ -118,10 +118,10 @@ impl List {
         let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let counted = self.total_header.as_ref().and_then(header).and_then(|value| value.trim().parse().ok());
         let mark = if matches!(self.way, Way::Key { .. }) { None } else { text("paging", self.mark.as_ref())? };
-        let links = headers.get_all(http::header::LINK).iter().filter_map(|value| value.to_str().ok());
+        let mut links = headers.get_all(http::header::LINK).iter().filter_map(|value| value.to_str().ok());
         Ok(Facts {
             mark,
-            link: links.filter_map(super::address::next_link).next().map(Text::from),
+            link: links.find_map(super::address::next_link).map(Text::from),
             total: number("total", self.total.as_ref())?.or(counted),
             last: number("paging.page.last", self.last.as_ref())?,
             ..Facts::default()
