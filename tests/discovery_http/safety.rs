@@ -10,6 +10,7 @@ use bowline::discovery::reach::Reach;
 
 use crate::asking::{TOKEN, ask, ask_with, complete, incomplete, login, page, query, reach, token};
 use crate::peers::player::{Player, answer};
+use crate::support::Place;
 
 const ITEMS: &str = "items: '.items[]'\n";
 const SIMPLE: &str = "{url: URL, credentials: api, list: {path: list}}";
@@ -98,6 +99,35 @@ async fn a_mistake_is_told_and_nothing_is_sent() {
         let root = tempfile::tempdir().unwrap();
         let reach = Reach::new(root.path().to_owned(), Arc::new(Access::default()));
         incomplete(&ask_with(&server.url(), http, ITEMS, reach).await, &[why], &[]);
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn a_check_tells_every_mistake_at_its_line_and_asks_nobody() {
+    let place = Place::new();
+    let server = Player::start(|_, _| page(&["a"], ""));
+    place.write("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: e}\nspec: {}\n");
+    let source = format!(
+        "apiVersion: bowline.dev/v1alpha1
+kind: DiscoverySource
+metadata: {{name: api}}
+spec:
+  http:
+    url: {}
+    ca: ../ca.pem
+    list:
+      path: list?a=b
+      total: .[
+      paging: {{link: true, next: .next}}
+  items: .items[]
+",
+        server.url()
+    );
+    place.write("sources.yaml", &source);
+    let told = place.bowline(&["check"]).ends_with(2).stdout;
+    for (place, code) in [("7:9", "path-outside-root"), ("9:13", "bad-source"), ("10:14", "bad-jq"), ("11:7", "bad-source")] {
+        assert!(told.contains(&format!("[sources.yaml:{place}]")) && told.contains(code), "{place} {code} in {told}");
     }
     assert!(server.asked().is_empty());
 }
