@@ -24,8 +24,8 @@ const HTTP: &str = "
   url: URL
   list: {path: vms}
   joins:
-  - {name: interfaces, list: {path: interfaces, paging: {next: .next}}, items: '.results[]', by: .virtual_machine.id, on: .id, keep: .mac}
-  - {name: addresses, list: {path: addresses}, items: '.results[]', by: .machines, on: .id}";
+  - {name: interfaces, list: {path: interfaces, paging: {next: .next}}, items: '.results[]', by: .virtual_machine.id, key: .id, keep: .mac}
+  - {name: addresses, list: {path: addresses}, items: '.results[]', by: .machines, key: .id}";
 const MORE: &str = "items: '.results[]'
 map: {class: '\"virtual-machine\"', key: .id, name: .name, attributes: {macAddresses: .interfaces, ipAddresses: '[.addresses[].address]'}}\n";
 

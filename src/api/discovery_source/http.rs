@@ -207,8 +207,8 @@ pub struct HttpJoin {
     pub items: Option<Text>,
     /// jq over an item of this list: the key of that to which it belongs, or a list of such keys; null: to none.
     pub by: Text,
-    /// jq over an item of the source: its key.
-    pub on: Text,
+    /// jq over an item of the source: its key, which `by` gives.
+    pub key: Text,
     /// jq over an item of this list: what of it is kept, in memory too. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Text>,

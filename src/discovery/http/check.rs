@@ -179,8 +179,8 @@ pub(crate) fn expressions(spec: &HttpSource) -> Vec<(String, &Text)> {
     for (place, join) in spec.joins.iter().enumerate() {
         let at = format!("spec.http.joins.{place}");
         of_list(&format!("{at}.list"), &join.list, &mut all);
-        let HttpJoin { items, by, on, keep, .. } = join;
-        all.extend([("by", by), ("on", on)].map(|(name, text)| (format!("{at}.{name}"), text)));
+        let HttpJoin { items, by, key, keep, .. } = join;
+        all.extend([("by", by), ("key", key)].map(|(name, text)| (format!("{at}.{name}"), text)));
         all.extend([("items", items), ("keep", keep)].into_iter().filter_map(|(name, text)| Some((format!("{at}.{name}"), text.as_ref()?))));
     }
     all
@@ -222,7 +222,7 @@ headers: {Accept: application/json}
 proxy: http://proxy.example.com:3128
 list: {path: a/b/, query: {limit: 500, tag: [a, b]}, paging: {offset: {parameter: offset}}, total: .count}
 joins:
-- {name: parts, list: {path: c/, paging: {link: true}}, by: .of, on: .id}
+- {name: parts, list: {path: c/, paging: {link: true}}, by: .of, key: .id}
 limits: {answer: 64Mi, tries: 3, request: 20s}";
         assert_eq!(wrong(yaml), Vec::<String>::new());
         assert_eq!(expressions(&serde_yaml::from_str(yaml).unwrap()).len(), 3);
@@ -236,7 +236,7 @@ authorization: {value: abc}
 headers: {Authorization: canary, 'a b': c}
 proxyCredentials: p
 list: {path: ../up, query: {a: {b: c}}, paging: {link: true, next: .next}}
-joins: [{name: '', list: {}, by: ., on: .}]
+joins: [{name: '', list: {}, by: ., key: .}]
 limits: {answer: 2Gi, tries: 0, pages: 0, perMinute: 0, request: 0s}";
         let at = [
             "url",

@@ -86,7 +86,7 @@ impl Sink for Mapped {
 
 /// Lays what belongs to an item beside it.
 fn attach<'a>(item: &mut Node<'a>, join: &Join, joined: &'a Joined) -> Result<(), String> {
-    let key = text_of("on", &join.on, item).map_err(|reason| format!("join `{}`: {reason}", join.name))?;
+    let key = text_of("key", &join.key, item).map_err(|reason| format!("join `{}`: {reason}", join.name))?;
     let Node::Map(entries) = item else { return Err(format!("join `{}`: an item is no map, so nothing can be laid beside it", join.name)) };
     let parts = key.and_then(|key| joined.parts.get(&key)).map(|parts| parts.iter().map(node_of).collect()).unwrap_or_default();
     entries.push((Cow::Owned(join.name.to_string()), Node::List(parts)));

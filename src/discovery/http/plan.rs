@@ -75,7 +75,7 @@ pub(super) struct Join {
     pub list: Arc<List>,
     pub items: Mapper,
     pub by: Expression,
-    pub on: Expression,
+    pub key: Expression,
     pub keep: Option<Expression>,
 }
 
@@ -208,7 +208,7 @@ impl Join {
             list: Arc::new(List::compile(&join.list).map_err(told)?),
             items: Mapper::compile(join.items.as_ref(), None).map_err(|problems| told(crate::discovery::mapping::Problem::told(&problems)))?,
             by: compiled("by", &join.by).map_err(told)?,
-            on: compiled("on", &join.on).map_err(told)?,
+            key: compiled("key", &join.key).map_err(told)?,
             keep: maybe("keep", join.keep.as_ref()).map_err(told)?,
         })
     }
