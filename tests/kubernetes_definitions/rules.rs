@@ -29,7 +29,7 @@ fn document(kind: Kind, spec: &Value) -> Value {
     let mut whole = match kind {
         Kind::ConfigurationItem => json!({"class": "server"}),
         Kind::PatchWindow => json!({"selector": {"all": true}, "start": "2026-01-04T02:00:00", "duration": "4h"}),
-        Kind::DiscoverySource if !["file", "host", "tls", "kubernetes"].iter().any(|part| spec.get(part).is_some()) => json!({"host": {}}),
+        Kind::DiscoverySource if !rules::SOURCES.iter().any(|part| spec.get(*part).is_some()) => json!({"host": {}}),
         _ => json!({}),
     };
     for (name, value) in spec.as_object().unwrap() {
