@@ -46,7 +46,7 @@ async fn items_that_come_on_two_pages_are_kept_once_and_told() {
         _ => page(&[], ""),
     });
     let answer = ask(&server.url(), "{url: URL, list: {path: list, paging: {offset: {parameter: offset}}}}").await;
-    incomplete(&answer, &["1 items came on two pages", "page by key"], &["a", "b", "c"]);
+    incomplete(&answer, &["1 item came on two pages", "page by key"], &["a", "b", "c"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

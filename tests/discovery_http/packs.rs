@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::peers::netbox::{Netbox, TOKEN};
 use crate::peers::player::{Play, Player, answer};
+use crate::peers::{Process, free_port, program, skip};
 use crate::support::Place;
 
 fn pack(name: &str) -> String {
@@ -90,7 +91,7 @@ fn relation(kind: &str, identifier: &str, value: &str) -> ObservedRelation {
 fn every_pack_passes_the_check_as_it_is() {
     let place = Place::new();
     place.write("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: packs}\nspec: {}\n");
-    for name in ["netbox", "servicenow", "dynatrace", "tenable"] {
+    for name in ["netbox", "servicenow", "dynatrace", "tenable", "prometheus"] {
         place.write(&format!("sources/{name}.yaml"), &pack(name));
     }
     let checked = place.bowline(&["check"]).ends_with(0);
@@ -270,6 +271,48 @@ async fn dynatrace_says_what_its_hosts_and_services_are() {
     let mut relations = item(&answers, "dynatrace-services", "checkout").relations.clone();
     relations.sort_by(|one, other| one.kind.cmp(&other.kind));
     assert_eq!(relations, [relation("DependsOn", "dynatrace/entity", "SERVICE-2"), relation("RunsOn", "dynatrace/entity", "HOST-1")]);
+}
+
+/// What node_exporter shows of a machine, in Prometheus' own text format.
+const EXPORTED: &str = "# TYPE node_uname_info gauge
+node_uname_info{nodename=\"web01.example.com\",machine=\"x86_64\",release=\"6.1.0\",sysname=\"Linux\"} 1
+# TYPE node_cpu_seconds_total counter
+node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} 5
+node_cpu_seconds_total{cpu=\"1\",mode=\"idle\"} 5
+# TYPE node_memory_MemTotal_bytes gauge
+node_memory_MemTotal_bytes 17179869184
+# TYPE node_os_info gauge
+node_os_info{id=\"debian\",version_id=\"12\"} 1
+";
+
+#[test]
+fn the_real_prometheus_says_what_its_machines_are() {
+    let Some(program) = program("prometheus") else { return skip("Prometheus is not installed") };
+    let exporter = Player::start(|_, _| answer(200, &[("content-type", "text/plain; version=0.0.4")], EXPORTED));
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let settings = format!("scrape_configs: [{{job_name: node, scrape_interval: 1s, static_configs: [{{targets: ['127.0.0.1:{}']}}]}}]", exporter.port);
+    std::fs::write(folder.path().join("prometheus.yml"), settings).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--config.file=prometheus.yml").arg("--storage.tsdb.path=data");
+    command.current_dir(folder.path()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut server = Process::start(&mut command);
+    if !server.answers(port) {
+        return skip("Prometheus does not start");
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let begun = std::time::Instant::now();
+    let answers = loop {
+        let answers = runtime.block_on(ask("prometheus", &format!("http://127.0.0.1:{port}"), token("none")));
+        if answers.values().all(|answer| answer.items.len() == 1 && answer.complete) || begun.elapsed().as_secs() > 30 {
+            break answers;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    };
+    let instance = format!("127.0.0.1:{}", exporter.port);
+    let web = item(&answers, "prometheus-machines", "web01.example.com");
+    known_as(web, &[("dns/fqdn", "web01.example.com"), ("prometheus/instance", &instance)]);
+    has(web, r#"{"cpus": 2, "memory": "17179869184", "os": {"name": "debian", "version": "12", "kernel": "6.1.0"}, "architecture": "x86_64"}"#);
+    assert_eq!(item(&answers, "prometheus-targets", &format!("node {instance}")).labels.get("job").map(|job| &**job), Some("node"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value as Json;
 
 use crate::access::web::carry::Broken;
+use crate::access::web::one_line;
 use crate::access::web::wait::{asked_wait, doubled};
 
 /// The pause before the second try; each further one is twice as long.
@@ -112,7 +113,9 @@ fn said(headers: &HeaderMap, body: &[u8]) -> String {
         Ok(json) => message(&json).unwrap_or_default(),
         Err(_) => String::from_utf8_lossy(body.get(..body.len().min(400)).unwrap_or_default()).into_owned(),
     };
-    if text.trim().is_empty() { String::new() } else { format!(": {}", text.trim()) }
+    // Short, so that what Bowline itself says of it is not cut off.
+    let short: String = one_line(&text).chars().take(120).collect();
+    if short.is_empty() { short } else { format!(": {short}") }
 }
 
 fn message(json: &Json) -> Option<String> {

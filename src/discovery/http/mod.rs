@@ -189,7 +189,8 @@ impl HttpSource {
         mapped.found.precede(faults);
         if mapped.twice > 0 {
             let moved = "the list moved while it was read, so others may be missing; page by key if the API can";
-            mapped.found.precede(vec![format!("{} items came on two pages: {moved}", mapped.twice)]);
+            let items = if mapped.twice == 1 { "item" } else { "items" };
+            mapped.found.precede(vec![format!("{} {items} came on two pages: {moved}", mapped.twice)]);
         }
         Ok(mapped)
     }
