@@ -273,7 +273,7 @@ async fn dynatrace_says_what_its_hosts_and_services_are() {
     assert_eq!(relations, [relation("DependsOn", "dynatrace/entity", "SERVICE-2"), relation("RunsOn", "dynatrace/entity", "HOST-1")]);
 }
 
-/// What node_exporter shows of a machine, in Prometheus' own text format.
+/// What `node_exporter` shows of a machine, in Prometheus' own text format.
 const EXPORTED: &str = "# TYPE node_uname_info gauge
 node_uname_info{nodename=\"web01.example.com\",machine=\"x86_64\",release=\"6.1.0\",sysname=\"Linux\"} 1
 # TYPE node_cpu_seconds_total counter
