@@ -66,6 +66,14 @@ pub enum AccessError {
         /// The port.
         port: u16,
     },
+    /// A host behind a proxy that the operator has not named.
+    #[error("`{host}` (port {port}) is asked for by way of a proxy and is not among what --allow-net names")]
+    NotNamed {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// The name has no address.
     #[error("`{host}` cannot be resolved: {reason}")]
     Unresolved {
@@ -213,6 +221,16 @@ impl Access {
         };
         let allowed = self.allow_net.is_empty() || self.allow_net.iter().any(|rule| rule.allows(host, judged, port));
         if allowed { Ok(()) } else { Err(AccessError::NotAllowed { host: host.to_owned(), ip, port }) }
+    }
+
+    /// Whether a host may be asked for by way of a proxy, which resolves its name where nobody here sees it: where the operator
+    /// names hosts, one of them must be it.
+    pub fn behind_proxy(&self, host: &str, port: u16) -> Result<(), AccessError> {
+        if let Ok(ip) = bare_host(host).parse() {
+            return self.address(host, ip, port);
+        }
+        let named = self.allow_net.iter().any(|rule| matches!(rule, NetRule::Host(pattern) if pattern.matches(host, Some(port))));
+        if named || self.allow_net.is_empty() { Ok(()) } else { Err(AccessError::NotNamed { host: host.to_owned(), port }) }
     }
 
     /// The addresses of a host that may be connected to. Blocks while the system resolves the name.

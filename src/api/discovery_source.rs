@@ -1,5 +1,7 @@
 //! `DiscoverySource`: where facts come from, what they mean, and what a complete answer covers.
 
+mod http;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::status::DiscoverySourceStatus;
 use super::{Period, Selector, Table, Text};
 
-/// One source of facts. Exactly one of `file`, `host`, `tls` and `kubernetes` is given.
+pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpList, HttpSource, KeyPaging, OffsetPaging, PagePaging, Paging};
+
+/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes` and `http` is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bowline.dev",
@@ -32,6 +36,9 @@ pub struct DiscoverySourceSpec {
     /// The objects of a Kubernetes cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Box<KubernetesSource>>,
+    /// A JSON API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Box<HttpSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -58,6 +65,14 @@ pub struct DiscoverySourceSpec {
     /// Whether it is left out. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+}
+
+impl DiscoverySourceSpec {
+    /// The names of the operator's credentials that it uses.
+    pub fn credentials(&self) -> impl Iterator<Item = &Text> {
+        let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());
+        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials()))
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature

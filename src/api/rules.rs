@@ -9,7 +9,9 @@ use super::Kind;
 use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 4] = ["file", "host", "tls", "kubernetes"];
+pub const SOURCES: [&str; 5] = ["file", "host", "tls", "kubernetes", "http"];
+/// The parts of a list of an `http` source of which exactly one is given.
+const LISTS: [&str; 2] = ["path", "export"];
 /// The parts of an Estate's `forge` of which exactly one is given.
 pub const FORGES: [&str; 3] = ["local", "github", "gitea"];
 
@@ -79,6 +81,14 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.kubernetes.cluster", NAME),
     (Kind::DiscoverySource, "spec.kubernetes.namespaces[]", NAME),
     (Kind::DiscoverySource, "spec.kubernetes.credentials", NAME),
+    (Kind::DiscoverySource, "spec.http.url", PATH),
+    (Kind::DiscoverySource, "spec.http.credentials", NAME),
+    (Kind::DiscoverySource, "spec.http.clientCertificate", NAME),
+    (Kind::DiscoverySource, "spec.http.proxyCredentials", NAME),
+    (Kind::DiscoverySource, "spec.http.ca", PATH),
+    (Kind::DiscoverySource, "spec.http.authorization.value", NAME),
+    (Kind::DiscoverySource, "spec.http.list.export.every", PERIOD),
+    (Kind::DiscoverySource, "spec.http.limits.request", PERIOD),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -121,6 +131,7 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.tls.files", 1024),
     (Kind::DiscoverySource, "spec.tls.endpoints", 4096),
     (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
+    (Kind::DiscoverySource, "spec.http.joins", 16),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -393,11 +404,34 @@ fn source() -> Vec<Rule> {
         Rule::new(of, "spec.kubernetes.cluster", LABEL, "this is no name of a cluster; write small letters, digits and `-`, for example prod-1"),
         Rule::new(of, "spec.kubernetes.namespaces[]", LABEL, "this is no name of a namespace; write small letters, digits and `-`"),
         credential(of, "spec.kubernetes.credentials"),
+        Rule::new(of, "spec.http.url", "self.matches('^ *https?://[^/?#@ ]+')", "this is no address of an API; write for example https://netbox.example.com"),
+        Rule::new(
+            of,
+            "spec.http",
+            "!has(self.plainHttp) || !self.plainHttp || !(has(self.credentials) || has(self.clientCertificate))",
+            "credentials are not sent over plain http; use https, or name none",
+        )
+        .about(".plainHttp"),
+        credential(of, "spec.http.credentials"),
+        credential(of, "spec.http.clientCertificate"),
+        credential(of, "spec.http.proxyCredentials"),
+        inside(of, "spec.http.ca"),
+        Rule::new(of, "spec.http.authorization.value", "self.contains('{secret}')", "`value` needs `{secret}`, for example `Api-Token {secret}`"),
+        exactly_one(of, "spec.http.list", &LISTS),
+        exactly_one(of, "spec.http.joins[].list", &LISTS),
+        one_way(of, "spec.http.list.paging"),
+        one_way(of, "spec.http.joins[].list.paging"),
     ];
-    for at in ["spec.interval", "spec.timeout", "spec.staleAfter"] {
+    for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.http.limits.request", "spec.http.list.export.every"] {
         rules.extend(positive(of, at));
     }
     rules
+}
+
+/// Whether there is one way to the next page. `link` is given by being true.
+fn one_way(kind: Kind, at: &'static str) -> Rule {
+    let ways = exactly_one(kind, at, &["offset", "page", "next", "link", "cursor", "key"]);
+    Rule { rule: ways.rule.replace("has(self.link)", "has(self.link) && self.link"), ..ways }
 }
 
 /// What was approved is what is done: whoever has something else to propose says so in `status.phase` first.

@@ -4,7 +4,6 @@
 //! each makes the answer incomplete and is named in it; everything else in the file stays. Lines are read and mapped in
 //! blocks, on all cores, so that a large file never stands in memory as a whole; a JSON document must.
 
-mod blocks;
 mod csv;
 mod json;
 mod lines;
@@ -12,20 +11,19 @@ mod lines;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::blocks::{Abandoned, Found};
 use super::mapping::{Mapper, Problem, roomy};
-use super::{Answer, Observation, Source};
+use super::{Answer, Source};
 use crate::api::discovery_source::{FileFormat, FileSource as Spec};
 use crate::api::{DiscoverySourceSpec, Text};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 30;
-/// How many faults are told in full.
-const TOLD: usize = 3;
 
 /// Where files of facts are read from: a folder, or a commit.
 pub trait Files: Send + Sync {
@@ -92,8 +90,7 @@ struct Reading {
 impl FileSource {
     /// A source that reads the file of `spec`, with its `items` and `map`. An error says what is wrong with them.
     pub fn new(name: Text, file: &Spec, spec: &DiscoverySourceSpec, files: Arc<dyn Files>) -> Result<Self, String> {
-        let mapper = Mapper::compile(spec.items.as_ref(), spec.map.as_ref())
-            .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))?;
+        let mapper = Mapper::compile(spec.items.as_ref(), spec.map.as_ref()).map_err(|problems| Problem::told(&problems))?;
         let format = match file.format {
             Some(format) => format,
             None => format_of(&file.path)?,
@@ -122,7 +119,7 @@ impl Source for FileSource {
 
     async fn observe(&self, now: Timestamp) -> Answer {
         // Where the one who asks no longer waits, the reading ends at the next block.
-        let abandoned = Abandoned(Arc::new(AtomicBool::new(false)));
+        let abandoned = Abandoned::default();
         let (reading, stop) = (self.reading.clone(), abandoned.0.clone());
         let read = tokio::task::spawn_blocking(move || roomy(|| reading.read(&stop))).await;
         let mut found = match read {
@@ -136,15 +133,6 @@ impl Source for FileSource {
     }
 }
 
-/// Sets its flag when it is dropped.
-struct Abandoned(Arc<AtomicBool>);
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 impl Reading {
     fn read(&self, stop: &AtomicBool) -> Found {
         let file = match self.files.open(&self.path) {
@@ -155,51 +143,6 @@ impl Reading {
             FileFormat::Json => json::read(file, &self.mapper, stop),
             FileFormat::NdJson => lines::read(file, &self.mapper, stop),
             FileFormat::Csv => csv::read(file, self.delimiter, &self.mapper, stop),
-        }
-    }
-}
-
-/// What a file gave: items, and what was wrong.
-#[derive(Default)]
-struct Found {
-    items: Vec<Observation>,
-    /// The first faults, in the order of the file.
-    told: Vec<String>,
-    /// How many faults there were.
-    faults: usize,
-}
-
-impl Found {
-    fn fault(fault: String) -> Self {
-        let mut found = Self::default();
-        found.note(fault);
-        found
-    }
-
-    fn note(&mut self, fault: String) {
-        if self.told.len() < TOLD {
-            self.told.push(fault);
-        }
-        self.faults += 1;
-    }
-
-    /// Adds what comes next in the file.
-    fn append(&mut self, next: Found) {
-        // One at a time keeps the growth of the list gradual; whole blocks would double it with each reallocation.
-        self.items.extend(next.items);
-        self.faults += next.faults;
-        self.told.extend(next.told);
-        self.told.truncate(TOLD);
-    }
-
-    /// What was wrong, in one sentence; none where nothing was.
-    fn told(&self) -> Option<Text> {
-        let more = self.faults.saturating_sub(self.told.len());
-        let told = self.told.join("; ");
-        match (self.faults, more) {
-            (0, _) => None,
-            (_, 0) => Some(told.into()),
-            _ => Some(format!("{told}; and {more} more").into()),
         }
     }
 }
@@ -233,4 +176,3 @@ fn unreadable(error: &io::Error) -> String {
 }
 
 const EMPTY: &str = "the file is empty";
-const STOPPED: &str = "the reading was stopped";

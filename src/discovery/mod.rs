@@ -3,8 +3,10 @@
 //! One file a source. A source turns what its system says into [`Observation`]s; it decides nothing. `run` asks all
 //! sources side by side, each with a time-out.
 
+mod blocks;
 pub mod file;
 pub mod host;
+pub mod http;
 pub mod kubernetes;
 pub mod mapping;
 pub mod reach;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 
 use super::file::Files;
+use super::http::Answers;
 use super::kubernetes::kept::Kept;
 use super::tls::Connect;
 use crate::access::{Access, AccessError};
@@ -28,13 +29,15 @@ pub struct Reach {
     pub credentials: Arc<Credentials>,
     /// Lists of clusters that are kept from pass to pass, where a process asks again and again.
     pub kept: Option<Arc<Kept>>,
+    /// Answers of APIs that are kept from pass to pass, where a process asks again and again.
+    pub answers: Option<Answers>,
 }
 
 impl Reach {
     /// What `access` allows to an estate at `root`, without any credentials.
     pub fn new(root: PathBuf, access: Arc<Access>) -> Self {
         let files = Arc::new(Allowed { root: root.clone(), access: access.clone() });
-        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None }
+        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None, answers: None }
     }
 
     /// The same with the operator's credentials.
@@ -47,6 +50,12 @@ impl Reach {
     #[must_use]
     pub fn with_kept(self, kept: Arc<Kept>) -> Self {
         Self { kept: Some(kept), ..self }
+    }
+
+    /// The same with answers of APIs that are kept from pass to pass: one [`Answers`] for each estate.
+    #[must_use]
+    pub fn with_answers(self, answers: Answers) -> Self {
+        Self { answers: Some(answers), ..self }
     }
 }
 

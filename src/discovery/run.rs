@@ -16,6 +16,7 @@ use tracing::{Instrument, Span};
 
 use super::file::FileSource;
 use super::host::HostSource;
+use super::http::HttpSource;
 use super::kubernetes::KubernetesSource;
 use super::kubernetes::identity::{Means, Surroundings};
 use super::reach::Reach;
@@ -30,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The kinds of sources, as a sentence names them.
-const KINDS: &str = "`file`, `host`, `tls` and `kubernetes`";
+const KINDS: &str = "`file`, `host`, `tls`, `kubernetes` and `http`";
 
 /// A source and how long its answer may take.
 #[derive(Clone)]
@@ -126,15 +127,15 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
     let (name, spec) = (&declared.name, &declared.spec);
     // Answers that are in hand by then must not be lost to the time-out of the whole.
     let deadline = timeout_of(spec).saturating_sub(Duration::from_secs(5)).max(Duration::from_secs(1));
-    match (&spec.file, &spec.host, &spec.tls, &spec.kubernetes) {
-        (Some(file), None, None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?)),
-        (None, Some(host), None, None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
-        (None, None, Some(tls), None) => {
+    match (&spec.file, &spec.host, &spec.tls, &spec.kubernetes, &spec.http) {
+        (Some(file), None, None, None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?)),
+        (None, Some(host), None, None, None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
+        (None, None, Some(tls), None, None) => {
             let of_policies = estate.policies.iter().flat_map(|policy| policy.spec.endpoints.iter().cloned()).collect();
             let source = TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone());
             Ok(Arc::new(source.with_deadline(deadline)))
         }
-        (None, None, None, Some(kubernetes)) => {
+        (None, None, None, Some(kubernetes), None) => {
             let (root, access, credentials) = (reach.root.clone(), reach.access.clone(), reach.credentials.clone());
             let means = Means { root, access, credentials, surroundings: Surroundings::default() };
             let source = KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline);
@@ -143,7 +144,8 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
                 None => source,
             }))
         }
-        (None, None, None, None) => Err(format!("it says of what kind it is nowhere; give exactly one of {KINDS}")),
+        (None, None, None, None, Some(http)) => Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?)),
+        (None, None, None, None, None) => Err(format!("it says of what kind it is nowhere; give exactly one of {KINDS}")),
         _ => Err(format!("it is of more than one kind; give exactly one of {KINDS}")),
     }
 }

@@ -29,7 +29,7 @@ fn document(kind: Kind, spec: &Value) -> Value {
     let mut whole = match kind {
         Kind::ConfigurationItem => json!({"class": "server"}),
         Kind::PatchWindow => json!({"selector": {"all": true}, "start": "2026-01-04T02:00:00", "duration": "4h"}),
-        Kind::DiscoverySource if !["file", "host", "tls", "kubernetes"].iter().any(|part| spec.get(part).is_some()) => json!({"host": {}}),
+        Kind::DiscoverySource if !rules::SOURCES.iter().any(|part| spec.get(*part).is_some()) => json!({"host": {}}),
         _ => json!({}),
     };
     for (name, value) in spec.as_object().unwrap() {
@@ -351,7 +351,7 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         source[field] = value;
         json!({"kubernetes": source})
     };
-    let one = "exactly one of file, host, tls, kubernetes must be given";
+    let one = "exactly one of file, host, tls, kubernetes, http must be given";
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
@@ -409,11 +409,70 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
             kubernetes("credentials", json!("reader")),
         ),
     ]);
+    cases.extend(of_http());
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));
     }
     check(&cases);
+}
+
+/// The cases of an `http` source.
+fn of_http() -> Vec<Case> {
+    use Kind::DiscoverySource as D;
+    let http = |changes: Value| {
+        let mut source = json!({"url": "https://api.example.com", "list": {"path": "a"}});
+        source.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        json!({"http": source})
+    };
+    let list = |list: Value| http(json!({"list": list}));
+    let joined = |list: Value| http(json!({"joins": [{"name": "parts", "by": ".a", "key": ".b", "list": list}]}));
+    let export = |every: &str| {
+        list(json!({"export": {"start": "e", "id": ".id", "status": "e/{id}", "state": ".s", "done": ["OK"], "failed": [], "chunks": ".c",
+            "chunk": "e/{id}/{chunk}", "every": every}}))
+    };
+    let one_list = "exactly one of path, export must be given";
+    let one_way = "exactly one of offset, page, next, link, cursor, key must be given";
+    let two = json!({"path": "a", "paging": {"next": ".n", "link": true}});
+    let one = json!({"path": "a", "paging": {"next": ".n", "link": false}});
+    let address = "this is no address of an API; write for example https://netbox.example.com";
+    let plain = "credentials are not sent over plain http; use https, or name none";
+    let secret = "`value` needs `{secret}`, for example `Api-Token {secret}`";
+    let mut cases = vec![
+        case(D, "spec.http.url", "spec.http.url", address, http(json!({"url": "api.example.com"})), http(json!({"url": "https://api.example.com/v1"}))),
+        case(
+            D,
+            "spec.http",
+            "spec.http.plainHttp",
+            plain,
+            http(json!({"plainHttp": true, "credentials": "api"})),
+            http(json!({"plainHttp": true, "proxy": "http://p"})),
+        ),
+        case(D, "spec.http.ca", "spec.http.ca", OUTSIDE, http(json!({"ca": "/etc/ca.pem"})), http(json!({"ca": "ca.pem"}))),
+        case(
+            D,
+            "spec.http.authorization.value",
+            "spec.http.authorization.value",
+            secret,
+            http(json!({"authorization": {"value": "Token abc"}})),
+            http(json!({"authorization": {"value": "Token {secret}"}})),
+        ),
+        case(D, "spec.http.list", "spec.http.list", one_list, list(json!({})), list(json!({"path": "a"}))),
+        case(D, "spec.http.joins[].list", "spec.http.joins[0].list", one_list, joined(json!({"total": ".n"})), joined(json!({"path": "a"}))),
+        case(D, "spec.http.list.paging", "spec.http.list.paging", one_way, list(two.clone()), list(one.clone())),
+        case(D, "spec.http.joins[].list.paging", "spec.http.joins[0].list.paging", one_way, joined(two), joined(one)),
+    ];
+    for (at, name) in
+        [("spec.http.credentials", "credentials"), ("spec.http.clientCertificate", "clientCertificate"), ("spec.http.proxyCredentials", "proxyCredentials")]
+    {
+        cases.push(case(D, at, at, WITH_NAMESPACE, http(json!({name: "other/api"})), http(json!({name: "api"}))));
+    }
+    let request = |time: &str| http(json!({"limits": {"request": time}}));
+    for (wrong, why) in [("often", NO_DURATION), ("PT0S", NO_TIME)] {
+        cases.push(case(D, "spec.http.limits.request", "spec.http.limits.request", why, request(wrong), request("20s")));
+        cases.push(case(D, "spec.http.list.export.every", "spec.http.list.export.every", why, export(wrong), export("5s")));
+    }
+    cases
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod emulate;
 pub mod git;
 pub mod gitea;
 pub mod kube;
+pub mod netbox;
 pub mod nginx;
 pub mod player;
 pub mod proxy;

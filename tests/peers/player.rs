@@ -35,6 +35,8 @@ pub enum Play {
     Stall(Duration),
     /// A head, and then so many bytes of a body.
     Flood(usize),
+    /// A head that promises so many bytes, and then one of them at a time.
+    Drip(usize, Duration),
 }
 
 pub struct Player {
@@ -123,6 +125,14 @@ fn perform(mut socket: TcpStream, play: Play) {
         Play::Bytes(bytes) => drop(socket.write_all(&bytes)),
         Play::Cut => {}
         Play::Stall(time) => std::thread::sleep(time),
+        Play::Drip(size, pause) => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {size}\r\n\r\n");
+            let mut left = if socket.write_all(head.as_bytes()).is_ok() { size } else { 0 };
+            while left > 0 && socket.write_all(b" ").is_ok() {
+                left -= 1;
+                std::thread::sleep(pause);
+            }
+        }
         Play::Flood(size) => {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {size}\r\n\r\n");
             let chunk = vec![b' '; 1 << 20];

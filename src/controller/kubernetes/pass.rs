@@ -22,6 +22,7 @@ use crate::controller::settling::{failure, settle_on, to_remember};
 use crate::controller::{Ended, Guard, Passed, Trouble, metrics, spans};
 use crate::credentials::{Credentials, Redactor};
 use crate::discovery::Discovered;
+use crate::discovery::http::Answers;
 use crate::discovery::reach::Reach;
 use crate::discovery::run::{self as discovery, Limits, Silent, Timed};
 use crate::estate::{Estate, Severity};
@@ -90,6 +91,7 @@ async fn of_estate(shared: &Arc<Shared>, id: &Id, hold: &Hold) -> (Ended, Option
         // What was made with an older credential is made anew.
         kept.keeper.forget();
         kept.lists = Arc::default();
+        kept.answers = Answers::default();
         kept.versions.clone_from(&read.versions);
     }
     let mut made = Making { shared, id, hold, own: &own, credentials: read.credentials.clone(), redactor: read.credentials.redactor() };
@@ -124,11 +126,13 @@ impl Making<'_> {
         let of_sources = self.lend(&estate).await;
         if of_sources.versions != kept.of_sources {
             kept.lists = Arc::default();
+            kept.answers = Answers::default();
             kept.of_sources.clone_from(&of_sources.versions);
         }
         let reach = Reach::new(loaded.root, Arc::new(self.shared.settings.access.clone()))
             .with_credentials(Arc::new(self.credentials.clone()))
-            .with_kept(kept.lists.clone());
+            .with_kept(kept.lists.clone())
+            .with_answers(kept.answers.clone());
         let timed = Timed::new(&Silent);
         let (asked, mut answers) = discovery::build(&estate, &reach, now);
         answers.extend(discovery::ask_all(asked, &Limits::default(), now, &timed, self.shared.stop.clone()).await);

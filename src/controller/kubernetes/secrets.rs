@@ -52,7 +52,7 @@ pub fn named(spec: &EstateSpec) -> BTreeSet<Text> {
 /// The names of the credentials that its sources name.
 pub fn named_by_sources(estate: &Estate) -> BTreeSet<Text> {
     let sources = estate.sources.iter().filter(|source| !source.spec.suspend);
-    sources.filter_map(|source| source.spec.kubernetes.as_ref()?.credentials.clone()).collect()
+    sources.flat_map(|source| source.spec.credentials().cloned()).collect()
 }
 
 /// Reads the Secrets of these names. What is wrong with one is told where it is used, and in [`Credentials::problems`].

@@ -11,6 +11,7 @@ use super::events::Teller;
 use super::watch::Watched;
 use crate::api::Text;
 use crate::controller::opening::Keeper;
+use crate::discovery::http::Answers;
 use crate::discovery::kubernetes::kept::Kept as Lists;
 use crate::failure::Failure;
 use crate::store::Store;
@@ -38,6 +39,8 @@ pub(super) struct Kept {
     pub(super) of_sources: BTreeMap<Text, String>,
     /// Lists of clusters that its sources ask for.
     pub(super) lists: Arc<Lists>,
+    /// Answers of APIs.
+    pub(super) answers: Answers,
 }
 
 impl Shared {
@@ -66,7 +69,7 @@ impl Shared {
 
     fn new_kept(&self, id: &Id) -> Kept {
         let keeper = Keeper::counted(self.settings.metrics.clone(), Some(id.to_string()));
-        Kept { keeper, versions: BTreeMap::new(), of_sources: BTreeMap::new(), lists: Arc::default() }
+        Kept { keeper, versions: BTreeMap::new(), of_sources: BTreeMap::new(), lists: Arc::default(), answers: Answers::default() }
     }
 
     /// Forgets what is kept of estates that are gone.

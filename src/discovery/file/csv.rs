@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::{Bounded, EMPTY, Found, STOPPED, blocks, unreadable};
+use super::{Bounded, EMPTY, unreadable};
+use crate::discovery::blocks::{self, Found, STOPPED};
 use crate::discovery::mapping::{Mapper, Node};
 
 /// How many rows are read before they are mapped.
@@ -32,7 +33,7 @@ pub(super) fn read(file: Box<dyn Read + Send>, delimiter: u8, mapper: &Mapper, s
             return found;
         }
         let (rows, ended) = block(&mut reader, &header, &mut found);
-        found.append(blocks::map(&rows, mapper, stop, |(line, _)| format!("line {line}"), |(_, row)| mapper.items_of(node(&header, row))));
+        found.append(blocks::map(&rows, mapper, stop, |(line, _)| format!("line {line}"), |(_, row)| mapper.items_of(node(&header, row)).map(Cow::Owned)));
         if ended {
             break;
         }

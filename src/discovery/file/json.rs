@@ -3,14 +3,16 @@
 //! Where the items are the values of a list in the document, only the bytes of each are found first, and they are read
 //! and mapped on all cores: the tree of the whole document is never built.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::atomic::AtomicBool;
 
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
-use super::{Bounded, EMPTY, Found, blocks, unreadable};
+use super::{Bounded, EMPTY, unreadable};
 use crate::api::Text;
+use crate::discovery::blocks::{self, Found};
 use crate::discovery::mapping::{Items, Mapper, Node};
 
 /// How many items of one list are read.
@@ -40,7 +42,7 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
         mapper,
         stop,
         |(number, _)| format!("item {number}"),
-        |(_, span)| serde_json::from_slice(span).map(|node| vec![node]).map_err(|error| told(&error, None)),
+        |(_, span)| serde_json::from_slice(span).map(|node| Cow::Owned(vec![node])).map_err(|error| told(&error, None)),
     );
     if let Some((at, wrong)) = fault {
         found.note(told_at(bytes, bytes.len() - list.len() + at, &wrong));
@@ -60,7 +62,7 @@ fn whole(bytes: &[u8], mapper: &Mapper, stop: &AtomicBool) -> Found {
     match mapper.items_of(document) {
         Ok(items) => {
             let items: Vec<_> = (1_usize..).zip(items).collect();
-            blocks::map(&items, mapper, stop, |(number, _)| format!("item {number}"), |(_, item)| Ok(vec![item.clone()]))
+            blocks::map(&items, mapper, stop, |(number, _)| format!("item {number}"), |(_, item)| Ok(Cow::Borrowed(std::slice::from_ref(item))))
         }
         Err(error) => Found::fault(error),
     }

@@ -1,9 +1,11 @@
 //! One JSON document a line.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Bounded, EMPTY, Found, STOPPED, blocks, unreadable};
+use super::{Bounded, EMPTY, unreadable};
+use crate::discovery::blocks::{self, Found, STOPPED};
 use crate::discovery::mapping::{Mapper, Node};
 
 /// How much is read before it is mapped, in bytes.
@@ -44,7 +46,7 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
             mapper,
             stop,
             |(number, _)| format!("line {number}"),
-            |(number, text)| parse(text, Some(*number) == last).and_then(|document| mapper.items_of(document)),
+            |(number, text)| parse(text, Some(*number) == last).and_then(|document| mapper.items_of(document)).map(Cow::Owned),
         ));
         line += lines.len();
         if ended {

@@ -119,7 +119,7 @@ fn address(group: &str, wanted: Wanted<'_>, limit: usize, next: &str) -> String 
 }
 
 /// A value as it stands in a query (RFC 3986, section 2).
-pub(super) fn encoded(value: &str) -> String {
+pub(in crate::discovery) fn encoded(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

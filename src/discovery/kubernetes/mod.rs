@@ -21,12 +21,12 @@ pub mod identity;
 pub mod kept;
 pub mod kinds;
 pub mod links;
-mod list;
+pub(super) mod list;
 pub mod map;
 mod network;
 mod node;
 mod object;
-mod quantity;
+pub(super) mod quantity;
 mod workload;
 
 #[cfg(test)]

@@ -12,6 +12,12 @@ pub fn sum<'a>(quantities: impl IntoIterator<Item = &'a str>) -> Option<String> 
     total.map(shown)
 }
 
+/// A quantity that is a whole number, such as a size in bytes.
+pub fn whole(quantity: &str) -> Option<u64> {
+    let billionths = parse(quantity)?;
+    if billionths % WHOLE == 0 { u64::try_from(billionths / WHOLE).ok() } else { None }
+}
+
 /// In billionths.
 fn parse(text: &str) -> Option<i128> {
     let text = text.trim();

@@ -50,6 +50,13 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// Several, in one sentence.
+    pub(super) fn told(problems: &[Self]) -> String {
+        problems.iter().map(Self::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// Whether an expression can be used in a mapping. An error gives the character at which it is wrong, from 0, and says
 /// what is wrong.
 pub fn check(expression: &str) -> Result<(), (usize, String)> {

@@ -12,7 +12,7 @@ use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
 use crate::discovery::kubernetes::kinds::is_label;
-use crate::discovery::mapping;
+use crate::discovery::{http, mapping};
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
 const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
@@ -113,9 +113,15 @@ pub(crate) fn estate(spec: &EstateSpec) -> Vec<Mistake> {
 
 /// What is wrong with a source that its shape allows.
 pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
-    let kinds = [("file", spec.file.is_some()), ("host", spec.host.is_some()), ("tls", spec.tls.is_some()), ("kubernetes", spec.kubernetes.is_some())];
+    let kinds = [
+        ("file", spec.file.is_some()),
+        ("host", spec.host.is_some()),
+        ("tls", spec.tls.is_some()),
+        ("kubernetes", spec.kubernetes.is_some()),
+        ("http", spec.http.is_some()),
+    ];
     let given: Vec<&str> = kinds.into_iter().filter_map(|(name, given)| given.then_some(name)).collect();
-    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &given, "file, host, tls, kubernetes").into_iter().collect();
+    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &given, "file, host, tls, kubernetes, http").into_iter().collect();
     if let Some(file) = &spec.file {
         mistakes.extend(outside_root("spec.file.path", &file.path));
         if file.path.trim().is_empty() {
@@ -127,6 +133,10 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
         mistakes.extend(tls.authorities.iter().filter_map(|path| outside_root("spec.tls.authorities", path)));
     }
     mistakes.extend(spec.kubernetes.iter().flat_map(|spec| kubernetes(spec)));
+    if let Some(http) = &spec.http {
+        mistakes.extend(http.ca.iter().filter_map(|path| outside_root("spec.http.ca", path)));
+        mistakes.extend(http::check::mistakes(http).into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    }
     mistakes.extend(expressions(spec));
     mistakes
 }
@@ -145,6 +155,7 @@ fn kubernetes(spec: &KubernetesSource) -> Vec<Mistake> {
 
 fn expressions(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
     let mut all: Vec<(Vec<String>, &str)> = spec.items.iter().map(|text| (steps("spec.items"), &**text)).collect();
+    all.extend(spec.http.iter().flat_map(|http| http::check::expressions(http)).map(|(path, text)| (steps(&path), &**text)));
     if let Some(map) = &spec.map {
         let single = [("class", &map.class), ("key", &map.key), ("name", &map.name), ("owner", &map.owner), ("relations", &map.relations)];
         all.extend(single.into_iter().filter_map(|(name, text)| Some((steps(&format!("spec.map.{name}")), &**text.as_ref()?))));

@@ -1,15 +1,11 @@
 //! One HTTP exchange with a forge: within time, pace and size, tried again where that is safe, its answer judged.
 //!
 //! ```text
-//! carry    one request over the wire: its time-out, its size, how far it came
 //! judge    what an answer means
 //! pace     limits of the forge and a pace of our own: when the next request may go
-//! kept     answers that need not be sent again (ETag)
 //! ```
 
-mod carry;
 mod judge;
-mod kept;
 mod pace;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +14,6 @@ use std::time::Duration;
 
 use http::header::IF_NONE_MATCH;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use jiff::Timestamp;
 use reqwest::Url;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -26,17 +21,21 @@ use tracing::field::Empty;
 
 use super::{Fault, Place};
 use crate::access::web;
-use crate::chance::chance;
+use crate::access::web::carry::{Broken, Carrier, Unfit, Way};
+use crate::access::web::kept::{self, Kept};
+use crate::access::web::wait::{doubled, jittered};
 use crate::credentials::{Login, Redactor};
 use crate::forge::Error;
 
-use carry::{Broken, Carrier};
 use judge::Verdict;
-use kept::Kept;
 use pace::Pace;
 
+pub(super) use crate::access::web::one_line;
+pub use crate::access::web::wait::Quota;
 pub use judge::json;
-pub(super) use judge::one_line;
+
+/// The largest answer, in bytes.
+const LARGEST_ANSWER: usize = 32 << 20;
 
 /// How long after an App's token was given out a refusal may come from a server that does not know it yet
 /// (octokit/handbook#8).
@@ -75,7 +74,7 @@ impl Default for Patience {
 impl Patience {
     /// The pause before try number `attempt` (2 is the first repetition).
     pub fn pause_before(&self, attempt: u32) -> Duration {
-        self.pause.saturating_mul(1 << attempt.saturating_sub(2).min(6)).min(self.longest_wait)
+        doubled(self.pause, attempt.saturating_sub(2)).min(self.longest_wait)
     }
 }
 
@@ -88,17 +87,6 @@ pub enum Repeat {
     Same,
     /// It makes something; it is not repeated here, and the fault is uncertain.
     Once,
-}
-
-/// How many requests a forge still takes, as it said last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// In all.
-    pub limit: u64,
-    /// Still.
-    pub remaining: u64,
-    /// When it begins anew.
-    pub reset: Timestamp,
 }
 
 /// One try of a request, as it is counted.
@@ -158,7 +146,19 @@ impl Exchange {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("a forge's address has no `?` and no `#`").into());
         }
-        let carrier = Carrier::new(place.access, login(place, url)?, url, place.patience.timeout)?;
+        let way = Way {
+            access: place.access,
+            url,
+            login: login(place, url)?,
+            authorities: &[],
+            proxy: None,
+            timeout: place.patience.timeout,
+            largest: LARGEST_ANSWER,
+        };
+        let carrier = Carrier::new(&way).map_err(|unfit| match unfit {
+            Unfit::Refused(error) => Error::from(error),
+            Unfit::Setting(reason) => Fault::Setting { what: "address", text: url.to_string(), reason }.into(),
+        })?;
         Ok(Self {
             forge,
             repository: place.repository.to_owned(),
@@ -324,7 +324,7 @@ impl Exchange {
         if let Some(token) = sent.and_then(|value| value.split(' ').nth(1)).filter(|token| token.len() >= 4) {
             text = text.replace(token, "(secret)");
         }
-        judge::one_line(&text)
+        web::one_line(&text)
     }
 }
 
@@ -333,11 +333,6 @@ pub(super) fn login<'a>(place: &Place<'a>, url: &Url) -> Result<Option<&'a Login
     let Some(name) = place.credential else { return Ok(None) };
     let (host, port) = web::host_and_port(url);
     Ok(Some(&place.credentials.for_host(name, &web::authority(&host, port))?.login))
-}
-
-/// Between half of a pause and all of it, so that many who were refused at once do not come back at once.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + chance() / 2.0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

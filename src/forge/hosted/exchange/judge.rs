@@ -7,13 +7,12 @@ use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::carry::{Broken, LARGEST_ANSWER};
-use super::{Asked, Repeat, pace};
+use super::{Asked, LARGEST_ANSWER, Repeat};
+use crate::access::web::carry::Broken;
+use crate::access::web::one_line;
+use crate::access::web::wait::asked_wait;
 use crate::forge::Error;
 use crate::forge::hosted::Fault;
-
-/// The longest quotation of what a forge said, in characters.
-const LONGEST: usize = 200;
 
 /// What is to be done about an answer.
 pub(super) enum Verdict {
@@ -47,7 +46,7 @@ pub(super) fn judge(mut response: Response<Vec<u8>>, asked: &Asked, say: impl Fn
     let message = message(&response);
     let said = say(&message);
     if is_limit(&response, &message) {
-        return Verdict::Limited { wait: pace::asked_wait(response.headers()), said };
+        return Verdict::Limited { wait: asked_wait(response.headers()), said };
     }
     let (forge, what) = (asked.forge, asked.what.clone());
     match status {
@@ -56,7 +55,7 @@ pub(super) fn judge(mut response: Response<Vec<u8>>, asked: &Asked, say: impl Fn
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT
         | StatusCode::REQUEST_TIMEOUT => {
-            let wait = pace::asked_wait(response.headers()).unwrap_or(Duration::ZERO);
+            let wait = asked_wait(response.headers()).unwrap_or(Duration::ZERO);
             Verdict::Failed { error: unavailable(asked, format!("it answers {}: {said}", status.as_u16()), asked.repeat != Repeat::Read), wait }
         }
         StatusCode::UNAUTHORIZED => Verdict::Refused(Fault::Unauthorized { forge, said }.into()),
@@ -159,7 +158,7 @@ fn is_limit(response: &Response<Vec<u8>>, message: &str) -> bool {
     match response.status() {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => {
-            pace::asked_wait(response.headers()).is_some() || told(&["secondary rate limit", "rate limit exceeded", "abuse detection", "submitted too quickly"])
+            asked_wait(response.headers()).is_some() || told(&["secondary rate limit", "rate limit exceeded", "abuse detection", "submitted too quickly"])
         }
         StatusCode::UNPROCESSABLE_ENTITY => told(&["submitted too quickly"]),
         _ => false,
@@ -201,14 +200,6 @@ fn one_error(error: &Value) -> String {
     }
 }
 
-/// Text on one line, without control characters and what turns text around, in bounds.
-pub(in crate::forge::hosted) fn one_line(text: &str) -> String {
-    let turns = |char: char| matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let plain: String = text.chars().take(LONGEST * 8).map(|char| if char.is_control() || turns(char) { ' ' } else { char }).collect();
-    let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.chars().count() <= LONGEST { words } else { words.chars().take(LONGEST - 1).chain(['…']).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,11 +210,5 @@ mod tests {
             {"resource":"PullRequest","code":"custom","message":"No commits between main and x"},"text"]}"#;
         let response = Response::new(body.as_bytes().to_vec());
         assert_eq!(message(&response), "Validation Failed: PullRequest.head invalid; No commits between main and x; text");
-    }
-
-    #[test]
-    fn what_a_forge_says_is_one_line_of_200_characters_at_most() {
-        assert_eq!(one_line("a\n\u{1b}[31mb\u{202e}\0  c"), "a [31mb c");
-        assert_eq!(one_line(&"ä".repeat(1_000_000)).chars().count(), 200);
     }
 }

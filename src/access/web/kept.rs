@@ -12,7 +12,7 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// Kept answers by their question.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     answers: HashMap<String, Answer>,
     bytes: usize,
     /// Counts up with each use.
@@ -29,19 +29,19 @@ struct Answer {
 }
 
 /// A question: the address, and the form in which the answer is wanted.
-pub(super) fn key(request: &Request<Vec<u8>>) -> String {
+pub(crate) fn key(request: &Request<Vec<u8>>) -> String {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     format!("{accept} {}", request.uri())
 }
 
 impl Kept {
     /// The tag of the kept answer.
-    pub(super) fn tag(&self, key: &str) -> Option<String> {
+    pub(crate) fn tag(&self, key: &str) -> Option<String> {
         self.answers.get(key).map(|answer| answer.tag.clone())
     }
 
     /// The kept answer as if it had just come.
-    pub(super) fn answer(&mut self, key: &str) -> Option<Response<Vec<u8>>> {
+    pub(crate) fn answer(&mut self, key: &str) -> Option<Response<Vec<u8>>> {
         self.clock += 1;
         let answer = self.answers.get_mut(key)?;
         answer.used = self.clock;
@@ -52,7 +52,7 @@ impl Kept {
     }
 
     /// Keeps an answer if it has a tag and is not too large; forgets the ones that were used least lately.
-    pub(super) fn keep(&mut self, key: String, response: &Response<Vec<u8>>) {
+    pub(crate) fn keep(&mut self, key: String, response: &Response<Vec<u8>>) {
         let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|_| response.status() == StatusCode::OK);
         self.forget(&key);
         let (Some(tag), true) = (tag, response.body().len() <= MOST_BYTES / 4) else { return };
