@@ -189,6 +189,16 @@ fn a_thousand_changes_at_once_are_one_pass() {
     let passes = site.passes();
     std::thread::sleep(Duration::from_secs(4));
     assert!(site.passes() <= passes + 1, "its own statuses do not cause passes");
+
+    // One that begins where there are more than a page of items waits until it has heard of all.
+    site.kill();
+    let passes = site.passes();
+    site.run();
+    until("the first pass", || {
+        assert_eq!(site.object("estates", "shop")["status"]["declared"], 1000, "{}", tail(&site.log()));
+        (site.passes() > passes).then_some(())
+    });
+    assert_eq!(site.object("estates", "shop")["status"]["declared"], 1000);
 }
 
 /// One malformed object must be an error on that object, not the end of the watch (known-failures.md).

@@ -12,7 +12,7 @@ use crate::api::Text;
 use crate::controller::{Passed, Schedule};
 
 /// How long it must be quiet before a pass.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_millis(300);
 /// How long a pass waits for quiet at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// The interval until a pass has read the estate's own.
@@ -181,8 +181,8 @@ mod tests {
         for change in 0..1000 {
             agenda.touch("shop", start + MS(1000) + Duration::from_micros(change));
         }
-        assert_eq!(agenda.begin(start + MS(1400), |_| true), None);
-        assert_eq!(agenda.begin(start + MS(1502), |_| true), Some(id("shop", "a")));
+        assert_eq!(agenda.begin(start + MS(1200), |_| true), None);
+        assert_eq!(agenda.begin(start + MS(1302), |_| true), Some(id("shop", "a")));
         agenda.ended(&id("shop", "a"), &well(), start + MS(1600), clock(), 0.0);
         assert_eq!(agenda.begin(start + MS(5000), |_| true), None);
     }

@@ -140,7 +140,10 @@ async fn follow(client: Client, watch: (Kind, Option<Text>), watched: Arc<Watche
 /// Takes an event in; whether the watch is now known to be whole.
 fn heard((kind, scope): &(Kind, Option<Text>), event: Event<DynamicObject>, listing: &mut Vec<Entry>, watched: &Watched) -> bool {
     match event {
-        Event::Init => listing.clear(),
+        Event::Init => {
+            listing.clear();
+            return false;
+        }
         Event::InitApply(object) => {
             // What is the same as before is kept once, not twice.
             let same = match (object.namespace(), object.metadata.name.as_deref()) {
@@ -180,5 +183,31 @@ fn explain(error: &Error) -> Option<String> {
         404 => Some("the API server does not know this kind; `bowline crds | kubectl apply --server-side -f -` installs it".to_owned()),
         403 => Some(format!("not allowed to list and watch it; grant it to Bowline's service account: {}", status.message)),
         _ => Some(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn item(name: &str) -> DynamicObject {
+        let metadata = json!({"namespace": "shop", "name": name, "uid": name, "resourceVersion": "1", "generation": 1});
+        serde_json::from_value(json!({"apiVersion": "bowline.dev/v1alpha1", "kind": "ConfigurationItem", "metadata": metadata, "spec": {}})).unwrap()
+    }
+
+    /// What has not been heard of yet must not be taken for absent.
+    #[test]
+    fn a_list_is_whole_only_at_its_end() {
+        let (watched, mut listing) = (Watched::default(), Vec::new());
+        let watch = (Kind::ConfigurationItem, None);
+        let mut hear = |event| heard(&watch, event, &mut listing, &watched);
+        assert!(!hear(Event::Init));
+        assert!(!hear(Event::InitApply(item("web-01"))));
+        assert!(!hear(Event::InitApply(item("web-02"))));
+        assert!(watched.world().of(Kind::ConfigurationItem, "shop").is_empty());
+        assert!(hear(Event::InitDone));
+        assert_eq!(watched.world().of(Kind::ConfigurationItem, "shop").len(), 2);
     }
 }
