@@ -13,7 +13,7 @@ use crate::api::{Table, Text, Value, intern};
 const OWNERS: usize = 16;
 
 /// What an object means; none where it has no uid or name. Of a Secret only what its metadata says: its certificate is
-/// [`super::certificate`]'s.
+/// `certificate`'s.
 pub fn map(cluster: &str, resource: Resource, kind: &Kind, json: &Json) -> Option<Found> {
     let object = Object::new(cluster, kind, json)?;
     let mut found = match resource {
