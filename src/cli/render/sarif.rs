@@ -27,6 +27,7 @@ const RULES: [(&str, &str); 36] = [
     ("bad-percentage", "A text that should be a percentage is none"),
     ("bad-schedule", "The schedule of a window cannot be read"),
     ("bad-schema", "The attributes of a class are no JSON Schema"),
+    ("bad-source", "What a source asks for cannot be asked"),
     ("bad-zone", "A text that should be a time zone is none"),
     ("class-cycle", "A class extends itself"),
     ("duplicate-estate", "There is more than one Estate document"),
