@@ -20,7 +20,7 @@ const LONGEST: usize = 1000;
 const ROOT: &str = "%SRCROOT%";
 
 /// What each code means. A code that is missing here is described by its own words.
-const RULES: [(&str, &str); 36] = [
+const RULES: [(&str, &str); 37] = [
     ("attribute-schema", "An attribute is not as its class says"),
     ("bad-duration", "A text that should be a duration is none"),
     ("bad-jq", "A jq expression cannot be read"),
