@@ -79,6 +79,11 @@ impl Doubt {
         Self { sources: incomplete.chain(held).collect(), unreadable }
     }
 
+    /// Whether anything is.
+    pub fn is_any(&self) -> bool {
+        !self.sources.is_empty() || !self.unreadable.is_empty()
+    }
+
     /// Why nothing can be concluded about a request, if so.
     fn about(&self, request: &Request) -> Option<String> {
         let sources = &request.marker.sources;

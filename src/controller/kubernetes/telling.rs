@@ -15,10 +15,9 @@ use super::world::Entry;
 use crate::api::status::{ConfigurationItemStatus, EstateStatus, condition, reason};
 use crate::api::{Kind, Text};
 use crate::controller::{Ended, Trouble};
-use crate::drift::FindingKind;
 use crate::estate::Estate;
 use crate::forge::Note;
-use crate::forge::life::{Action, Outcome, Standing, Step as ForgeStep};
+use crate::forge::life::{Action, Doubt, Outcome, Standing, Step as ForgeStep};
 use crate::plan::Plan;
 
 /// What a pass has found and done.
@@ -108,9 +107,7 @@ impl<'a> Telling<'a> {
         let mut problems: Vec<String> = ending.troubles.iter().map(|(_, problem)| problem.clone()).collect();
         let mut unreachable = written.unreachable;
         problems.extend(written.refused);
-        let in_doubt = plan.sources.iter().any(|source| !source.complete)
-            || plan.findings.iter().any(|finding| finding.kind == FindingKind::MassAbsence)
-            || !estate.unreadable.is_empty();
+        let in_doubt = Doubt::of(&estate, &plan).is_any();
         if !estate.spec.suspend && (outcome.is_some() || !forge) {
             let said = outcome.as_ref().map(|outcome| Said { standings: &outcome.standings, urls: &urls });
             let mirrored = self.mirror(&plan, said, in_doubt).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use reqwest::Url;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::Instrument;
@@ -72,7 +73,7 @@ impl Client {
             let verdict = match timeout_at(self.deadline, self.once(&ask)).await {
                 Err(_) => return Err("the time of the source is over (`timeout`)".to_owned()),
                 Ok(Err(broken)) => judge::broken(broken, self.limits.answer, ask.starts),
-                Ok(Ok(response)) => match judge::judge(response.status(), response.headers(), response.body(), ask.starts) {
+                Ok(Ok(response)) => match judge::judge(response.status(), response.headers(), response.body(), ask.starts, Timestamp::now()) {
                     Verdict::Good => return Ok(response),
                     verdict => verdict,
                 },

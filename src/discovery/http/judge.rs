@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::access::web::carry::Broken;
@@ -37,11 +38,11 @@ pub(super) enum Verdict {
 /// What is said of a request that is not sent again.
 const UNCERTAIN: &str = "it may have been started all the same, so it was not started again";
 
-/// Judges an answer. A request that starts something is only sent again where the server says that it did not start.
-pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], starts: bool) -> Verdict {
+/// Judges an answer that came at `now`. A request that starts something is only sent again where the server says that it did not start.
+pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], starts: bool, now: Timestamp) -> Verdict {
     let code = status.as_u16();
     let said = || said(headers, body);
-    let wait = asked_wait(headers);
+    let wait = asked_wait(headers, now);
     match status {
         StatusCode::PARTIAL_CONTENT => Verdict::Final("the server gave only a part of the answer (206)".to_owned()),
         StatusCode::NOT_MODIFIED => Verdict::Final("the server says that nothing changed (304), and nothing was kept".to_owned()),
@@ -146,7 +147,7 @@ mod tests {
 
     fn verdict(status: u16, headers: &[(&'static str, &str)], body: &str) -> Verdict {
         let headers = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect();
-        judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false)
+        judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), false, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -195,8 +196,8 @@ mod tests {
 
     #[test]
     fn what_starts_something_is_not_started_twice() {
-        assert!(matches!(judge(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"", true), Verdict::Final(_)));
-        assert!(matches!(judge(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), b"", true), Verdict::Limited { .. }));
+        assert!(matches!(judge(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"", true, Timestamp::UNIX_EPOCH), Verdict::Final(_)));
+        assert!(matches!(judge(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), b"", true, Timestamp::UNIX_EPOCH), Verdict::Limited { .. }));
         assert!(matches!(broken(Broken::Cut("cut".into()), 1, true), Verdict::Final(_)));
         assert!(matches!(broken(Broken::Cut("cut".into()), 1, false), Verdict::Again { .. }));
         assert!(matches!(broken(Broken::NotConnected("no".into()), 1, true), Verdict::Again { .. }));

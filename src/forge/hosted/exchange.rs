@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::header::IF_NONE_MATCH;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use reqwest::Url;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -190,7 +191,7 @@ impl Exchange {
         loop {
             self.wait(changes).await?;
             let verdict = match self.attempt(&request).await {
-                Ok(response) => judge::judge(response, &asked, |text| self.say(&request, text)),
+                Ok(response) => judge::judge(response, &asked, Timestamp::now(), |text| self.say(&request, text)),
                 Err(broken) => judge::broken(broken, &asked, |text| self.say(&request, text)),
             };
             attempt += 1;
@@ -305,7 +306,7 @@ impl Exchange {
         );
         let result = self.carrier.carry(request).instrument(span.clone()).await;
         let status = result.as_ref().ok().map(|response| response.status().as_u16());
-        let quota = result.as_ref().ok().and_then(|response| lock(&self.pace).heard(response.headers(), Instant::now()));
+        let quota = result.as_ref().ok().and_then(|response| lock(&self.pace).heard(response.headers(), Instant::now(), Timestamp::now()));
         match status {
             Some(status) => drop(span.record("http.response.status_code", i64::from(status))),
             None => drop(span.record("otel.status_code", "ERROR")),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Response, StatusCode};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -30,8 +31,8 @@ pub(super) enum Verdict {
     Failed { error: Error, wait: Duration },
 }
 
-/// Judges an answer. `say` makes text of the forge's fit to be shown.
-pub(super) fn judge(mut response: Response<Vec<u8>>, asked: &Asked, say: impl Fn(&str) -> String) -> Verdict {
+/// Judges an answer that came at `now`. `say` makes text of the forge's fit to be shown.
+pub(super) fn judge(mut response: Response<Vec<u8>>, asked: &Asked, now: Timestamp, say: impl Fn(&str) -> String) -> Verdict {
     let status = response.status();
     if status.is_success() {
         if let Some(reason) = foreign(&response, asked) {
@@ -45,8 +46,9 @@ pub(super) fn judge(mut response: Response<Vec<u8>>, asked: &Asked, say: impl Fn
     }
     let message = message(&response);
     let said = say(&message);
-    if is_limit(&response, &message) {
-        return Verdict::Limited { wait: asked_wait(response.headers()), said };
+    let wait = asked_wait(response.headers(), now);
+    if is_limit(&response, &message, wait) {
+        return Verdict::Limited { wait, said };
     }
     let (forge, what) = (asked.forge, asked.what.clone());
     match status {
@@ -55,7 +57,7 @@ pub(super) fn judge(mut response: Response<Vec<u8>>, asked: &Asked, say: impl Fn
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT
         | StatusCode::REQUEST_TIMEOUT => {
-            let wait = asked_wait(response.headers()).unwrap_or(Duration::ZERO);
+            let wait = wait.unwrap_or(Duration::ZERO);
             Verdict::Failed { error: unavailable(asked, format!("it answers {}: {said}", status.as_u16()), asked.repeat != Repeat::Read), wait }
         }
         StatusCode::UNAUTHORIZED => Verdict::Refused(Fault::Unauthorized { forge, said }.into()),
@@ -152,14 +154,12 @@ fn is_page(response: &Response<Vec<u8>>) -> bool {
 }
 
 /// 429, and the ways in which GitHub says it with 403 (and with 422 for what is made too quickly).
-fn is_limit(response: &Response<Vec<u8>>, message: &str) -> bool {
+fn is_limit(response: &Response<Vec<u8>>, message: &str, wait: Option<Duration>) -> bool {
     let message = message.to_ascii_lowercase();
     let told = |words: &[&str]| words.iter().any(|word| message.contains(word));
     match response.status() {
         StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::FORBIDDEN => {
-            asked_wait(response.headers()).is_some() || told(&["secondary rate limit", "rate limit exceeded", "abuse detection", "submitted too quickly"])
-        }
+        StatusCode::FORBIDDEN => wait.is_some() || told(&["secondary rate limit", "rate limit exceeded", "abuse detection", "submitted too quickly"]),
         StatusCode::UNPROCESSABLE_ENTITY => told(&["submitted too quickly"]),
         _ => false,
     }

@@ -93,12 +93,12 @@ impl Pace {
         oldest.map_or(Duration::ZERO, |oldest| window.saturating_sub(now.duration_since(*oldest)))
     }
 
-    /// Takes note of what an answer says about the quota, and gives it.
-    pub(super) fn heard(&mut self, headers: &HeaderMap, now: Instant) -> Option<Quota> {
+    /// Takes note of what an answer says about the quota, and gives it. `wall` is what our clock said when it came.
+    pub(super) fn heard(&mut self, headers: &HeaderMap, now: Instant, wall: Timestamp) -> Option<Quota> {
         let quota = quota(headers)?;
         self.quota = Some(quota);
         if quota.remaining == 0 {
-            let wait = until(quota.reset, headers);
+            let wait = until(quota.reset, headers, wall);
             self.limit(wait, format!("all {} requests are used up", quota.limit), now);
         }
         Some(quota)
@@ -166,11 +166,11 @@ mod tests {
             let date = ("date", "Wed, 25 Nov 2026 04:00:00 GMT");
             headers(&[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", remaining), ("x-ratelimit-reset", reset), date])
         };
-        pace.heard(&at("1795579210", "1"), now);
+        pace.heard(&at("1795579210", "1"), now, Timestamp::UNIX_EPOCH);
         assert_eq!(pace.next(false, "F", now).unwrap(), Duration::ZERO);
-        pace.heard(&at("1795579210", "0"), now);
+        pace.heard(&at("1795579210", "0"), now, Timestamp::UNIX_EPOCH);
         assert_eq!(pace.next(false, "F", now).unwrap(), Duration::from_secs(11));
-        pace.heard(&at("1795582800", "0"), now);
+        pace.heard(&at("1795582800", "0"), now, Timestamp::UNIX_EPOCH);
         assert!(pace.next(false, "F", now).is_err());
         assert!(pace.next(false, "F", now + HOUR - Duration::from_secs(5)).is_err(), "it was told, so nothing waits for it");
         assert_eq!(pace.next(false, "F", now + HOUR + Duration::from_secs(2)).unwrap(), Duration::ZERO);
