@@ -68,6 +68,18 @@ pub struct DiscoverySourceSpec {
 }
 
 impl DiscoverySourceSpec {
+    /// The kinds that are given, of which there must be one.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let all = [
+            ("file", self.file.is_some()),
+            ("host", self.host.is_some()),
+            ("tls", self.tls.is_some()),
+            ("kubernetes", self.kubernetes.is_some()),
+            ("http", self.http.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+
     /// The names of the operator's credentials that it uses.
     pub fn credentials(&self) -> impl Iterator<Item = &Text> {
         let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());

@@ -22,6 +22,7 @@ use super::kubernetes::identity::{Means, Surroundings};
 use super::reach::Reach;
 use super::tls::TlsSource;
 use super::{Answer, Source};
+use crate::api::rules::SOURCES;
 use crate::api::{DiscoverySourceSpec, Text};
 use crate::estate::{Declared, Estate};
 
@@ -29,9 +30,6 @@ use crate::estate::{Declared, Estate};
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest that a source may say.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
-
-/// The kinds of sources, as a sentence names them.
-const KINDS: &str = "`file`, `host`, `tls`, `kubernetes` and `http`";
 
 /// A source and how long its answer may take.
 #[derive(Clone)]
@@ -127,26 +125,30 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
     let (name, spec) = (&declared.name, &declared.spec);
     // Answers that are in hand by then must not be lost to the time-out of the whole.
     let deadline = timeout_of(spec).saturating_sub(Duration::from_secs(5)).max(Duration::from_secs(1));
-    match (&spec.file, &spec.host, &spec.tls, &spec.kubernetes, &spec.http) {
-        (Some(file), None, None, None, None) => Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?)),
-        (None, Some(host), None, None, None) => Ok(Arc::new(HostSource::new(name.clone(), host.clone()))),
-        (None, None, Some(tls), None, None) => {
-            let of_policies = estate.policies.iter().flat_map(|policy| policy.spec.endpoints.iter().cloned()).collect();
-            let source = TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone());
-            Ok(Arc::new(source.with_deadline(deadline)))
-        }
-        (None, None, None, Some(kubernetes), None) => {
-            let (root, access, credentials) = (reach.root.clone(), reach.access.clone(), reach.credentials.clone());
-            let means = Means { root, access, credentials, surroundings: Surroundings::default() };
-            let source = KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline);
-            Ok(Arc::new(match &reach.kept {
-                Some(kept) => source.with_kept(kept.clone()),
-                None => source,
-            }))
-        }
-        (None, None, None, None, Some(http)) => Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?)),
-        (None, None, None, None, None) => Err(format!("it says of what kind it is nowhere; give exactly one of {KINDS}")),
-        _ => Err(format!("it is of more than one kind; give exactly one of {KINDS}")),
+    let one_of = || format!("give exactly one of `{}`", SOURCES.join("`, `"));
+    if spec.kinds().len() > 1 {
+        return Err(format!("it is of more than one kind; {}", one_of()));
+    }
+    if let Some(file) = &spec.file {
+        Ok(Arc::new(FileSource::new(name.clone(), file, spec, reach.files.clone())?))
+    } else if let Some(host) = &spec.host {
+        Ok(Arc::new(HostSource::new(name.clone(), host.clone())))
+    } else if let Some(tls) = &spec.tls {
+        let of_policies = estate.policies.iter().flat_map(|policy| policy.spec.endpoints.iter().cloned()).collect();
+        let source = TlsSource::new(name.clone(), tls.clone(), of_policies, reach.root.clone(), reach.connect.clone());
+        Ok(Arc::new(source.with_deadline(deadline)))
+    } else if let Some(kubernetes) = &spec.kubernetes {
+        let (root, access, credentials) = (reach.root.clone(), reach.access.clone(), reach.credentials.clone());
+        let means = Means { root, access, credentials, surroundings: Surroundings::default() };
+        let source = KubernetesSource::new(name.clone(), (**kubernetes).clone(), means, reach.connect.clone()).with_deadline(deadline);
+        Ok(Arc::new(match &reach.kept {
+            Some(kept) => source.with_kept(kept.clone()),
+            None => source,
+        }))
+    } else if let Some(http) = &spec.http {
+        Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?))
+    } else {
+        Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }
 }
 

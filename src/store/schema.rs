@@ -93,7 +93,8 @@ mod tests {
         bring_up(&pool).await.unwrap();
         let other = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
         assert!(matches!(verify(&pool).await, Err(StoreError::Database(error)) if is_busy(&error)));
-        drop(other);
+        // Awaited: a transaction only dropped is rolled back whenever its connection is used next.
+        other.rollback().await.unwrap();
         sqlx::raw_sql("DROP TABLE seen").execute(&pool).await.unwrap();
         assert!(matches!(verify(&pool).await, Err(StoreError::Damaged)));
     }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::schema::{Compiled, Mistake, short, shown, steps};
 use crate::api::certificate_policy::MaxValidity;
 use crate::api::discovery_source::KubernetesSource;
+use crate::api::rules::SOURCES;
 use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
@@ -113,15 +114,7 @@ pub(crate) fn estate(spec: &EstateSpec) -> Vec<Mistake> {
 
 /// What is wrong with a source that its shape allows.
 pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
-    let kinds = [
-        ("file", spec.file.is_some()),
-        ("host", spec.host.is_some()),
-        ("tls", spec.tls.is_some()),
-        ("kubernetes", spec.kubernetes.is_some()),
-        ("http", spec.http.is_some()),
-    ];
-    let given: Vec<&str> = kinds.into_iter().filter_map(|(name, given)| given.then_some(name)).collect();
-    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &given, "file, host, tls, kubernetes, http").into_iter().collect();
+    let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &spec.kinds(), &SOURCES.join(", ")).into_iter().collect();
     if let Some(file) = &spec.file {
         mistakes.extend(outside_root("spec.file.path", &file.path));
         if file.path.trim().is_empty() {
