@@ -9,8 +9,10 @@ pub mod host;
 pub mod http;
 pub mod kubernetes;
 pub mod mapping;
+mod places;
 pub mod reach;
 pub mod run;
+pub mod snmp;
 pub mod tls;
 
 use std::collections::BTreeMap;
