@@ -11,9 +11,9 @@ use super::status::DiscoverySourceStatus;
 use super::{Period, Selector, Table, Text};
 
 pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpList, HttpSource, KeyPaging, OffsetPaging, PagePaging, Paging};
-pub use network::{SnmpLimits, SnmpSource, SnmpTable};
+pub use network::{SnmpLimits, SnmpSource, SnmpTable, SshSource};
 
-/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes`, `http` and `snmp` is given.
+/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes`, `http`, `snmp` and `ssh` is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bowline.dev",
@@ -44,6 +44,9 @@ pub struct DiscoverySourceSpec {
     /// Devices of a network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snmp: Option<Box<SnmpSource>>,
+    /// Machines without an agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Box<SshSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -82,6 +85,7 @@ impl DiscoverySourceSpec {
             ("kubernetes", self.kubernetes.is_some()),
             ("http", self.http.is_some()),
             ("snmp", self.snmp.is_some()),
+            ("ssh", self.ssh.is_some()),
         ];
         all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
@@ -89,8 +93,8 @@ impl DiscoverySourceSpec {
     /// The names of the operator's credentials that it uses.
     pub fn credentials(&self) -> impl Iterator<Item = &Text> {
         let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());
-        let snmp = self.snmp.iter().map(|snmp| &snmp.credentials);
-        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(snmp)
+        let network = self.snmp.iter().map(|snmp| &snmp.credentials).chain(self.ssh.iter().map(|ssh| &ssh.credentials));
+        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(network)
     }
 }
 

@@ -9,7 +9,7 @@ use super::Kind;
 use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 6] = ["file", "host", "tls", "kubernetes", "http", "snmp"];
+pub const SOURCES: [&str; 7] = ["file", "host", "tls", "kubernetes", "http", "snmp", "ssh"];
 /// The parts of a list of an `http` source of which exactly one is given.
 const LISTS: [&str; 2] = ["path", "export"];
 /// The parts of an Estate's `forge` of which exactly one is given.
@@ -93,6 +93,10 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.snmp.credentials", NAME),
     (Kind::DiscoverySource, "spec.snmp.limits.request", PERIOD),
     (Kind::DiscoverySource, "spec.snmp.limits.target", PERIOD),
+    (Kind::DiscoverySource, "spec.ssh.hosts[]", NAME),
+    (Kind::DiscoverySource, "spec.ssh.credentials", NAME),
+    (Kind::DiscoverySource, "spec.ssh.knownHosts", PATH),
+    (Kind::DiscoverySource, "spec.ssh.each", PERIOD),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -137,6 +141,7 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
     (Kind::DiscoverySource, "spec.http.joins", 16),
     (Kind::DiscoverySource, "spec.snmp.targets", 4096),
+    (Kind::DiscoverySource, "spec.ssh.hosts", 4096),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -430,11 +435,15 @@ fn source() -> Vec<Rule> {
         Rule::new(of, "spec.snmp.targets", "self.size() > 0", "no device is named; name at least one, for example sw-1.example.com"),
         Rule::new(of, "spec.snmp.targets[]", HOST, "this is no device; write host or host:port, for example sw-1.example.com:161"),
         credential(of, "spec.snmp.credentials"),
+        Rule::new(of, "spec.ssh.hosts", "self.size() > 0", "no machine is named; name at least one, for example web-1.example.com"),
+        Rule::new(of, "spec.ssh.hosts[]", HOST, "this is no machine; write host or host:port, for example web-1.example.com:22"),
+        credential(of, "spec.ssh.credentials"),
+        inside(of, "spec.ssh.knownHosts"),
     ];
     for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.http.limits.request", "spec.http.list.export.every"] {
         rules.extend(positive(of, at));
     }
-    for at in ["spec.snmp.limits.request", "spec.snmp.limits.target"] {
+    for at in ["spec.snmp.limits.request", "spec.snmp.limits.target", "spec.ssh.each"] {
         rules.extend(positive(of, at));
     }
     rules

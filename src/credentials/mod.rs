@@ -12,6 +12,10 @@
 //!   sshKey: {file: id_ed25519}
 //!   knownHosts: {file: known_hosts}            # default: ssh's own
 //!   hosts: [git.example.com]
+//! - name: fleet                                # for the source `ssh`, also with `user` and `password`
+//!   sshKey: {file: id_ed25519}
+//!   hostKeys: {web-1.example.com: "SHA256:…"}  # fingerprints of the hosts' own keys, or `knownHosts`, or both
+//!   hosts: ["*.example.com"]
 //! - name: gateway
 //!   clientCertificate: {certificate: {file: client.pem}, key: {file: client.key}}
 //!   hosts: ["*.example.com"]
@@ -30,6 +34,7 @@
 //! A value leaves a [`Credential`] only by [`Secret::expose`], and a credential leaves [`Credentials`] only for a host to
 //! which it is bound (rule 8). [`Redactor`] takes the values out of text that others have made.
 
+pub(crate) mod host_keys;
 mod read;
 mod redact;
 pub mod snmp;
@@ -42,6 +47,7 @@ use std::sync::Arc;
 use crate::access::{HostPattern, split_port};
 use crate::api::Text;
 
+pub use host_keys::HostKeys;
 pub(crate) use redact::basic;
 pub use redact::{RedactingWriter, Redactor, Redactors, redact_url};
 
@@ -108,7 +114,7 @@ pub enum Login {
         /// Its key in PEM.
         key: Secret,
     },
-    /// A key of SSH. Only `ssh` itself reads it.
+    /// A key of SSH. It is read where it is used, and not kept: by `ssh` itself for git, and by the source `ssh`.
     SshKey {
         /// Its file.
         file: PathBuf,
@@ -168,6 +174,7 @@ pub enum CredentialError {
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     entries: BTreeMap<Text, Result<Credential, CredentialError>>,
+    host_keys: BTreeMap<Text, HostKeys>,
     warnings: Vec<String>,
 }
 
@@ -184,18 +191,27 @@ impl Credentials {
 
     /// Credentials that are already in memory. Of two with one name the later is kept.
     pub fn of(credentials: impl IntoIterator<Item = Credential>) -> Self {
-        Self { entries: credentials.into_iter().map(|credential| (credential.name.clone(), Ok(credential))).collect(), warnings: Vec::new() }
+        Self { entries: credentials.into_iter().map(|credential| (credential.name.clone(), Ok(credential))).collect(), ..Self::default() }
     }
 
     /// The same, of which some cannot be used, by name.
     pub fn of_results(entries: impl IntoIterator<Item = (Text, Result<Credential, CredentialError>)>) -> Self {
-        Self { entries: entries.into_iter().collect(), warnings: Vec::new() }
+        Self { entries: entries.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same with what is known of the keys of hosts, by the credential's name.
+    #[must_use]
+    pub fn with_host_keys(mut self, host_keys: impl IntoIterator<Item = (Text, HostKeys)>) -> Self {
+        self.host_keys.extend(host_keys);
+        self
     }
 
     /// These and others. Of two with one name the latter is kept.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
+        self.host_keys.retain(|name, _| !others.entries.contains_key(name));
         self.entries.extend(others.entries);
+        self.host_keys.extend(others.host_keys);
         self.warnings.extend(others.warnings);
         self
     }
@@ -212,6 +228,15 @@ impl Credentials {
         } else {
             Err(CredentialError::NotBound { name: credential.name.clone(), host: host.to_owned() })
         }
+    }
+
+    /// What the operator knows of the keys of the hosts to which the credential of this name may go.
+    pub fn host_keys(&self, name: &str) -> HostKeys {
+        let mut known = self.host_keys.get(name).cloned().unwrap_or_default();
+        if let Some(Ok(Credential { login: Login::SshKey { known_hosts: Some(file), .. }, .. })) = self.entries.get(name) {
+            known.known_hosts = Some(file.clone());
+        }
+        known
     }
 
     /// The token of this name, to compare with what somebody sends: the secret of a webhook. It is sent nowhere, so the hosts

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
+use super::host_keys::{is_fingerprint, name_of};
 use super::snmp::User;
-use super::{Credential, CredentialError, Credentials, Login, Secret};
+use super::{Credential, CredentialError, Credentials, HostKeys, Login, Secret};
 use crate::api::Text;
 
 /// The largest file, of credentials or of one value, in bytes.
@@ -29,18 +30,23 @@ pub(super) fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) ->
     let mut warnings = Vec::new();
     let text = read_file(path, &mut warnings).map_err(failed)?;
     let mut reader = Reader { folder: path.parent().unwrap_or(Path::new(".")), environment, warnings };
-    let mut entries = BTreeMap::new();
+    let (mut entries, mut host_keys) = (BTreeMap::new(), BTreeMap::new());
     for (index, entry) in documents(&text).map_err(failed)?.iter().enumerate() {
         let place = format!("entry {}", index + 1);
         let entry = entry.as_mapping().ok_or_else(|| failed(format!("{place} is not a mapping with `name` and `hosts`")))?;
         let name = entry.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).ok_or_else(|| failed(format!("{place} has no `name`")))?;
         let name = Text::from(name);
-        let credential = reader.credential(&name, entry).map_err(|reason| CredentialError::Unusable { name: name.clone(), reason });
+        let unusable = |reason| CredentialError::Unusable { name: name.clone(), reason };
+        let credential = reader.credential(&name, entry).and_then(|credential| Ok((credential, reader.host_keys(entry)?))).map_err(unusable);
         let twice = CredentialError::Unusable { name: name.clone(), reason: "the credentials file has two of this name".to_owned() };
         let credential = if entries.contains_key(&name) { Err(twice) } else { credential };
+        let credential = credential.map(|(credential, known)| {
+            host_keys.extend(known.map(|known| (name.clone(), known)));
+            credential
+        });
         entries.insert(name, credential);
     }
-    Ok(Credentials { entries, warnings: reader.warnings })
+    Ok(Credentials { entries, host_keys, warnings: reader.warnings })
 }
 
 /// Every entry of every document: a document is an entry or a list of them.
@@ -85,8 +91,8 @@ impl Reader<'_> {
         if user.is_some() && !matches!(field, "token" | "password" | "snmp") {
             return Err(format!("`user` does not go with `{field}`"));
         }
-        if entry.contains_key("knownHosts") && field != "sshKey" {
-            return Err("`knownHosts` goes with `sshKey` only".to_owned());
+        if let Some(known) = ["knownHosts", "hostKeys"].into_iter().find(|known| entry.contains_key(*known) && !matches!(field, "sshKey" | "password")) {
+            return Err(format!("`{known}` goes with `sshKey` or `password` only"));
         }
         match field {
             "token" => Ok(Login::Token { user, token: self.secret(field, value)? }),
@@ -111,6 +117,26 @@ impl Reader<'_> {
                 Ok(Login::GithubApp { app_id, installation_id, private_key: self.secret("githubApp.privateKey", part(parts, "privateKey"))? })
             }
         }
+    }
+
+    /// What is known of the keys of its hosts, if anything.
+    fn host_keys(&self, entry: &Mapping) -> Result<Option<HostKeys>, String> {
+        let known_hosts = entry.get("knownHosts").map(|hosts| self.existing("knownHosts", hosts)).transpose()?;
+        let mut fingerprints = Vec::new();
+        if let Some(keys) = entry.get("hostKeys") {
+            let keys = keys.as_mapping().filter(|keys| !keys.is_empty()).ok_or("`hostKeys` must have a host and its fingerprint, or a list of them")?;
+            for (host, of_host) in keys {
+                let name = host.as_str().and_then(name_of).ok_or("`hostKeys` has a host that is none; write host or [host]:port")?;
+                let list = of_host.as_sequence().map_or(std::slice::from_ref(of_host), Vec::as_slice);
+                let is_right = |key: &Value| key.as_str().filter(|key| is_fingerprint(key)).map(str::to_owned);
+                let list = list.iter().map(is_right).collect::<Option<Vec<String>>>();
+                let list =
+                    list.ok_or_else(|| format!("`hostKeys`: what is said of `{name}` is no fingerprint, as `ssh-keygen -lf FILE` shows it: SHA256:…"))?;
+                fingerprints.extend(list.into_iter().map(|key| (name.clone(), key)));
+            }
+        }
+        let known = HostKeys { known_hosts, fingerprints };
+        Ok((known != HostKeys::default()).then_some(known))
     }
 
     /// A user of SNMP v3.
@@ -263,6 +289,24 @@ mod tests {
         assert!(matches!(login("h"), Login::SnmpUser(User { privacy: None, .. })));
         assert!(matches!(login("i"), Login::SnmpUser(user) if user.privacy.as_ref().unwrap().1.expose() == "canary-env"));
         assert_eq!(credentials.redactor().redact("canary-env, canary-file"), "(secret), (secret)");
+    }
+
+    #[test]
+    fn the_keys_of_hosts_are_known_by_a_file_by_fingerprints_or_by_both() {
+        let fingerprint = "SHA256:uNiVztksCsDhcc0u9e8BrrhA6Yv6MxFZ7x1KkFvz0Ao";
+        let (_folder, credentials) = load_text(&format!(
+            "- {{name: a, sshKey: {{file: id}}, knownHosts: {{file: known}}, hosts: [h]}}\n- {{name: b, user: alice, password: {{env: TOKEN}}, knownHosts: {{file: known}}, hosts: [h]}}\n\
+             - {{name: c, sshKey: {{file: id}}, hosts: [h], hostKeys: {{H.: '{fingerprint}', '[h]:2222': ['{fingerprint}']}}}}\n- {{name: d, sshKey: {{file: id}}, hosts: [h]}}\n",
+        ));
+        let credentials = credentials.unwrap();
+        assert_eq!(credentials.problems().count(), 0);
+        assert!(["a", "b"].into_iter().all(|name| credentials.host_keys(name).known_hosts.is_some()));
+        assert_eq!(credentials.host_keys("c").fingerprints, ["h", "[h]:2222"].map(|name| (name.to_owned(), fingerprint.to_owned())));
+        assert_eq!(credentials.host_keys("d"), HostKeys::default());
+        assert!(problem("{name: a, token: {env: TOKEN}, knownHosts: {file: known}, hosts: [h]}").contains("`sshKey` or `password` only"));
+        for keys in ["{}", "canary", "{h: canary}", "{h: ['canary']}", "{'*.canary': SHA256:uNiVztksCsDhcc0u9e8BrrhA6Yv6MxFZ7x1KkFvz0Ao}"] {
+            assert!(problem(&format!("{{name: a, sshKey: {{file: id}}, hostKeys: {keys}, hosts: [h]}}")).contains("`hostKeys`"), "{keys}");
+        }
     }
 
     #[test]

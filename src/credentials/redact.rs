@@ -105,7 +105,7 @@ fn values(login: &Login) -> Vec<String> {
             let passwords = std::iter::once(&user.authentication.1).chain(user.privacy.as_ref().map(|(_, password)| password));
             passwords.map(|password| password.expose().to_owned()).collect()
         }
-        Login::SshKey { .. } => Vec::new(), // never in this process
+        Login::SshKey { .. } => Vec::new(), // not kept in this process
     }
 }
 

@@ -13,6 +13,7 @@ mod places;
 pub mod reach;
 pub mod run;
 pub mod snmp;
+pub mod ssh;
 pub mod tls;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,7 @@ use super::kubernetes::KubernetesSource;
 use super::kubernetes::identity::{Means, Surroundings};
 use super::reach::Reach;
 use super::snmp::SnmpSource;
+use super::ssh::SshSource;
 use super::tls::TlsSource;
 use super::{Answer, Source};
 use crate::api::rules::SOURCES;
@@ -150,6 +151,8 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?))
     } else if let Some(snmp) = &spec.snmp {
         Ok(Arc::new(SnmpSource::new(name.clone(), (**snmp).clone(), reach, deadline)?))
+    } else if let Some(ssh) = &spec.ssh {
+        Ok(Arc::new(SshSource::new(name.clone(), (**ssh).clone(), reach, deadline)?))
     } else {
         Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }

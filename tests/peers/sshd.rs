@@ -20,6 +20,11 @@ pub struct Sshd {
 
 impl Sshd {
     pub fn start(state: &Path) -> Option<Self> {
+        Self::start_with(state, "")
+    }
+
+    /// One whose settings have `more`. With a `ForceCommand` it is not asked whether it lets anyone in, which then might never end.
+    pub fn start_with(state: &Path, more: &str) -> Option<Self> {
         let (Some(sshd), Some(keygen), Some(_)) = (program("sshd"), program("ssh-keygen"), program("ssh")) else {
             super::skip("OpenSSH's server or client is not installed");
             return None;
@@ -40,7 +45,7 @@ impl Sshd {
         let at = state.display();
         let settings = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nUsePAM no\nStrictModes no\nPidFile none\n\
-             PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nAllowUsers {account}\n"
+             PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nAllowUsers {account}\n{more}"
         );
         std::fs::write(state.join("sshd.conf"), settings).expect("a file");
         let mut command = Command::new(sshd);
@@ -53,12 +58,18 @@ impl Sshd {
         // An account without a shell, for one, is let in by nobody.
         let mut probe = Command::new("ssh");
         probe.args(["-F", "none", "-o", "BatchMode=yes", "-o", &format!("UserKnownHostsFile=\"{}\"", known_hosts.display()), "-i"]).arg(state.join("id"));
-        if output(probe.args(["-p", &port.to_string(), &format!("{account}@127.0.0.1"), "true"])).is_none() {
+        if !more.contains("ForceCommand") && output(probe.args(["-p", &port.to_string(), &format!("{account}@127.0.0.1"), "true"])).is_none() {
             super::skip(&format!("sshd does not let `{account}` in"));
             return None;
         }
         Some(Self { port, account, key: state.join("id"), known_hosts, _process: process })
     }
+}
+
+/// Makes a key with a passphrase, empty for none, and gives the line of its public half.
+pub fn make_key(file: &Path, kind: &str, passphrase: &str) -> Option<String> {
+    output(Command::new(program("ssh-keygen")?).args(["-q", "-t", kind, "-N", passphrase, "-f"]).arg(file))?;
+    std::fs::read_to_string(file.with_extension("pub")).ok()
 }
 
 fn output(command: &mut Command) -> Option<String> {

@@ -1,4 +1,4 @@
-//! The part of a `DiscoverySource` that asks devices over SNMP.
+//! The parts of a `DiscoverySource` that ask devices over SNMP and machines over SSH.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,4 +62,31 @@ impl SnmpLimits {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Machines that run Linux, asked over SSH with a fixed list of commands that read. Nothing is installed on them, and nothing that an estate
+/// says stands in a command.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SshSource {
+    /// The machines, as `host` or `host:port`; an IPv6 address stands in brackets where a port follows. The port is 22 unless it is said.
+    pub hosts: Vec<Text>,
+    /// The operator's credential, bound to `hosts`: a key of SSH, or an account and its password.
+    pub credentials: Text,
+    /// The account. Default: that of the credential; a key has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text>,
+    /// A file of known hosts below the estate's root, as `ssh-keyscan` writes it, for the hosts whose keys the operator's credential does not
+    /// know. A host whose key is not known, or is another, is never asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<Text>,
+    /// The class of the items. Default: server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Text>,
+    /// Whether installed packages are listed. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<bool>,
+    /// How long one machine may take in all. Default: 30s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Period>,
 }

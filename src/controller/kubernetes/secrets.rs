@@ -6,7 +6,7 @@
 //! | keys                                                             | what it is                          |
 //! |------------------------------------------------------------------|-------------------------------------|
 //! | `token`, perhaps `username`                                      | a token                             |
-//! | `username`, `password`                                           | an account (`kubernetes.io/basic-auth`) |
+//! | `username`, `password`, perhaps `known_hosts`                    | an account (`kubernetes.io/basic-auth`) |
 //! | `ssh-privatekey`, perhaps `known_hosts`                          | a key of SSH (`kubernetes.io/ssh-auth`) |
 //! | `tls.crt`, `tls.key`                                             | a client certificate (`kubernetes.io/tls`) |
 //! | `githubAppId`, `githubAppInstallationId`, `githubAppPrivateKey`  | a GitHub App                        |
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::access::HostPattern;
 use crate::api::{EstateSpec, Text};
-use crate::credentials::{Credential, CredentialError, Credentials, Login, Secret, snmp};
+use crate::credentials::{Credential, CredentialError, Credentials, HostKeys, Login, Secret, snmp};
 use crate::estate::Estate;
 
 /// The label that makes a Secret a credential.
@@ -62,17 +62,22 @@ pub async fn read(client: &Client, namespace: &str, names: BTreeSet<Text>) -> Re
     let secrets: Api<Object> = Api::namespaced(client.clone(), namespace);
     let mut folder = Folder::default();
     let mut read = Vec::new();
-    let mut versions = BTreeMap::new();
+    let (mut versions, mut host_keys) = (BTreeMap::new(), Vec::new());
     for name in names {
         let unusable = |reason: String| CredentialError::Unusable { name: name.clone(), reason };
         let found = if is_name(&name) { fetch(&secrets, &name, namespace).await } else { Err(CROSS.to_owned()) };
         let credential = found.map_err(&unusable).and_then(|object| {
             versions.insert(name.clone(), object.metadata.resource_version.clone().unwrap_or_default());
-            credential(&name, &object, &mut |key, text| folder.write(&name, key, text)).map_err(unusable)
+            let credential = credential(&name, &object, &mut |key, text| folder.write(&name, key, text)).map_err(&unusable)?;
+            if matches!(credential.login, Login::Password { .. }) && Keys(&object).has("known_hosts") {
+                let known_hosts = Keys(&object).text("known_hosts").and_then(|text| folder.write(&name, "known_hosts", text)).map_err(&unusable)?;
+                host_keys.push((name.clone(), HostKeys { known_hosts: Some(known_hosts), ..HostKeys::default() }));
+            }
+            Ok(credential)
         });
         read.push((name, credential));
     }
-    Read { credentials: Credentials::of_results(read), versions, _files: folder.0 }
+    Read { credentials: Credentials::of_results(read).with_host_keys(host_keys), versions, _files: folder.0 }
 }
 
 const CROSS: &str = "it is no name of a Secret of the estate's own namespace; Secrets of other namespaces cannot be named";

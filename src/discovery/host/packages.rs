@@ -12,6 +12,10 @@ use super::read_limited;
 
 /// The largest list that is read, in bytes.
 const LIST: u64 = 64 * 1024 * 1024;
+/// What rpm is asked to say of each package; [`parse_rpm`] reads it.
+pub(in crate::discovery) const RPM_FORMAT: &str = "%{NAME}\\t%{ARCH}\\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\\n";
+/// What dpkg-query is asked to say of each package; [`parse_dpkg_query`] reads it.
+pub(in crate::discovery) const DPKG_FORMAT: &str = "${db:Status-Status}\\t${Package}\\t${Architecture}\\t${Version}\\n";
 /// How long rpm may take.
 const RPM_TIME: Duration = Duration::from_secs(30);
 
@@ -32,7 +36,7 @@ pub async fn installed() -> Result<Option<Packages>, String> {
 
 async fn rpm() -> Result<Packages, String> {
     let mut child = Command::new("rpm")
-        .args(["-qa", "--queryformat", "%{NAME}\\t%{ARCH}\\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\\n"])
+        .args(["-qa", "--queryformat", RPM_FORMAT])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -65,6 +69,16 @@ pub fn parse_dpkg_status(text: &str) -> Packages {
         }
     }
     by_name(found)
+}
+
+/// The installed packages of dpkg-query's answer: status, name, architecture and version a line, with tabs between.
+pub fn parse_dpkg_query(text: &str) -> Packages {
+    let line = |line| -> Option<(_, _, _)> {
+        let mut parts = str::split(line, '\t');
+        (parts.next()? == "installed").then_some(())?;
+        Some((parts.next()?, parts.next()?, parts.next().map(str::trim).filter(|version| !version.is_empty())?))
+    };
+    by_name(text.lines().filter_map(line).collect())
 }
 
 /// The packages of rpm's answer: name, architecture and version a line, with tabs between. Public keys, which rpm lists as
@@ -116,6 +130,13 @@ mod tests {
         let expected = [("adduser", "3.134"), ("held", "1:2.3-4~deb12u1")].map(|(name, version)| (name.to_owned(), version.to_owned()));
         assert_eq!(list(parse_dpkg_status(status)), expected);
         assert!(parse_dpkg_status("").is_empty());
+    }
+
+    #[test]
+    fn dpkg_query_says_the_same_as_the_file() {
+        let answer = "installed\tadduser\tall\t3.134\nconfig-files\told\tall\t1\nnot-installed\tx\t\t\ninstalled\theld\tamd64\t1:2.3-4~deb12u1\ninstalled\tlibc6\ti386\t2\ninstalled\tlibc6\tamd64\t2\nbroken\n";
+        let expected = [("adduser", "3.134"), ("held", "1:2.3-4~deb12u1"), ("libc6:amd64", "2"), ("libc6:i386", "2")];
+        assert_eq!(list(parse_dpkg_query(answer)), expected.map(|(name, version)| (name.to_owned(), version.to_owned())));
     }
 
     #[test]

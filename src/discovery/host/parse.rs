@@ -48,6 +48,13 @@ pub fn full_name(name: &str) -> String {
     name.trim_end_matches('.').to_lowercase()
 }
 
+/// MAC addresses, each with whether a device stands behind it: those of devices; all where none has one.
+pub fn of_devices(all: impl Iterator<Item = (String, bool)>) -> Vec<String> {
+    let all: Vec<(String, bool)> = all.collect();
+    let devices = all.iter().any(|(_, is_device)| *is_device);
+    all.into_iter().filter(|(_, is_device)| *is_device || !devices).map(|(address, _)| address).collect()
+}
+
 /// Which kind of machine this is by its firmware's vendor and product: a hypervisor's name, or none for what may be
 /// physical.
 pub fn hypervisor(vendor: &str, product: &str) -> Option<&'static str> {

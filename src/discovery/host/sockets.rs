@@ -3,6 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
+/// The ports that Linux hands out to clients where nobody has said otherwise.
+pub const USUAL_RANGE: RangeInclusive<u16> = 32_768..=60_999;
+
 /// A socket as a system's table shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
@@ -63,6 +66,53 @@ pub fn parse_temporary_addresses(table: &str) -> Vec<IpAddr> {
         (flags & TEMPORARY != 0).then(|| IpAddr::V6(address.into()))
     };
     table.lines().filter_map(address).collect()
+}
+
+/// The sockets in lines of `/proc/net/tcp`, `tcp6`, `udp` or `udp6` (`proc(5)`): number, local address and port in hexadecimal, the other end,
+/// state. An address is in words of 32 bits as the machine has them in memory, hence `big_endian`. What is no such line is passed over.
+pub fn parse_sockets<'t>(lines: impl Iterator<Item = &'t str>, tcp: bool, big_endian: bool) -> Vec<Socket> {
+    const LISTENS: &str = "0A";
+    const CLOSED: &str = "07";
+    let socket = |line: &str| {
+        let mut parts = line.split_whitespace().skip(1);
+        let (address, port) = parts.next()?.split_once(':')?;
+        let state = parts.nth(1)?;
+        let local = SocketAddr::new(address_in_words(address, big_endian)?, u16::from_str_radix(port, 16).ok()?);
+        Some(Socket { tcp, local, waits: state == if tcp { LISTENS } else { CLOSED } })
+    };
+    lines.filter_map(socket).collect()
+}
+
+fn address_in_words(text: &str, big_endian: bool) -> Option<IpAddr> {
+    let words = text.as_bytes().chunks(8).map(|word| u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok());
+    let bytes: Vec<u8> =
+        words.map(|word| word.map(|word| if big_endian { word.to_be_bytes() } else { word.to_le_bytes() })).collect::<Option<Vec<_>>>()?.concat();
+    match text.len() {
+        8 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        32 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// The machine's own IPv4 addresses in `/proc/net/fib_trie`: each `|-- ADDRESS` before a line `/32 host LOCAL`.
+pub fn parse_local_addresses(trie: &str) -> Vec<IpAddr> {
+    let mut last = None;
+    let mut found = Vec::new();
+    for line in trie.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            last = address.parse::<std::net::Ipv4Addr>().ok().map(IpAddr::V4);
+        } else if line.starts_with("/32 host LOCAL") {
+            found.extend(last.take());
+        }
+    }
+    found
+}
+
+/// The addresses of `/proc/net/if_inet6` but for those that [`parse_temporary_addresses`] gives.
+pub fn parse_lasting_addresses(table: &str) -> Vec<IpAddr> {
+    let temporary = parse_temporary_addresses(table);
+    let address = |line: &str| u128::from_str_radix(line.split_whitespace().next()?, 16).ok().map(|address| IpAddr::V6(address.into()));
+    table.lines().filter_map(address).filter(|address| !temporary.contains(address)).collect()
 }
 
 /// This machine's sockets; none where they cannot be read.
@@ -126,6 +176,44 @@ mod tests {
         }
         let table = "20010db8000000000000000000000001 02 40 00 80 eth0\n20010db8000000000000000000000002 02 40 00 01 eth0\nx\n";
         assert_eq!(parse_temporary_addresses(table), ["2001:db8::2".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn the_kernels_tables_of_sockets_are_read_as_its_memory_has_them() {
+        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0";
+        let v6 = "   1: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 01 00000000:00000000 00:00000000 00000000 0 0 1";
+        let found = parse_sockets(["  sl  local_address rem_address   st", line, v6, "x"].into_iter(), true, false);
+        let expected = [("127.0.0.1:8080", true), ("[::1]:22", false)].map(|(local, waits)| Socket { tcp: true, local: local.parse().unwrap(), waits });
+        assert_eq!(found, expected);
+        let big = "   0: 7F000001:1F90 00000000:0000 07 00000000:00000000";
+        assert_eq!(parse_sockets([big].into_iter(), false, true), [Socket { tcp: false, local: "127.0.0.1:8080".parse().unwrap(), waits: true }]);
+    }
+
+    #[test]
+    fn own_addresses_are_told_from_networks_and_broadcasts() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     |-- 192.0.2.2\n        /32 host LOCAL\n     |-- 192.0.2.255\n        /32 link BROADCAST\n     |-- 127.0.0.1\n        /32 host LOCAL\n";
+        assert_eq!(parse_local_addresses(trie), ["192.0.2.2", "127.0.0.1"].map(|address| address.parse::<IpAddr>().unwrap()));
+        let table = "20010db8000000000000000000000001 02 40 00 80 eth0\n20010db8000000000000000000000002 02 40 00 01 eth0\n";
+        assert_eq!(parse_lasting_addresses(table), ["2001:db8::1".parse::<IpAddr>().unwrap()]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_socket_is_read_as_it_is_written(address: [u32; 4], is_v6: bool, port: u16) {
+            let words: String = address.iter().take(if is_v6 { 4 } else { 1 }).map(|word| format!("{word:08X}")).collect();
+            let line = format!("0: {words}:{port:04X} 0:0 0A");
+            for big_endian in [false, true] {
+                let found = parse_sockets(std::iter::once(&*line), true, big_endian);
+                let bytes: Vec<u8> = address.iter().flat_map(|word| if big_endian { word.to_be_bytes() } else { word.to_le_bytes() }).collect();
+                let ip = if is_v6 { IpAddr::from(<[u8; 16]>::try_from(bytes).unwrap()) } else { IpAddr::from(<[u8; 4]>::try_from(&bytes[..4]).unwrap()) };
+                proptest::prop_assert_eq!(found, [Socket { tcp: true, local: SocketAddr::new(ip, port), waits: true }]);
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_table_or_none(text: String) {
+            let _ = (parse_sockets(text.lines(), false, false), parse_local_addresses(&text), parse_lasting_addresses(&text));
+        }
     }
 
     #[test]

@@ -117,7 +117,10 @@ impl Source for SnmpSource {
     }
 
     async fn observe(&self, now: Timestamp) -> Answer {
-        let evidence = format!("{} devices by SNMP", self.targets.len()).into();
+        let evidence = match self.targets.as_slice() {
+            [one] => format!("{} by SNMP", key_of(one)).into(),
+            targets => format!("{} devices by SNMP", targets.len()).into(),
+        };
         let answer = Answer { source: self.name.clone(), at: now, evidence, ..Answer::default() };
         let logins = match self.logins().await {
             Ok(logins) => logins,

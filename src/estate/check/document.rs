@@ -13,7 +13,7 @@ use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
 use crate::discovery::kubernetes::kinds::is_label;
-use crate::discovery::{http, mapping, snmp};
+use crate::discovery::{http, mapping, snmp, ssh};
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
 const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
@@ -131,6 +131,10 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
         mistakes.extend(http::check::mistakes(http).into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
     }
     mistakes.extend(spec.snmp.iter().flat_map(|snmp| snmp::check::mistakes(snmp)).map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    if let Some(ssh) = &spec.ssh {
+        mistakes.extend(ssh.known_hosts.iter().filter_map(|path| outside_root("spec.ssh.knownHosts", path)));
+        mistakes.extend(ssh::check::mistakes(ssh).into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    }
     mistakes.extend(expressions(spec));
     mistakes
 }

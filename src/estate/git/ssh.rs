@@ -16,6 +16,7 @@ use super::protocol::{Connection, Request, Service};
 use super::{GitError, Remote};
 use crate::access::Access;
 use crate::credentials::Login;
+use crate::credentials::host_keys::{PORT, known_as};
 
 /// The largest answer, in bytes.
 const LARGEST_ANSWER: u64 = 2 << 30;
@@ -163,7 +164,7 @@ fn arguments(remote: &Remote<'_>, address: &SshAddress, service: Service) -> Res
     }
     if let Some(judged) = judged_address(remote, address)? {
         options.push(format!("HostName={judged}"));
-        options.push(format!("HostKeyAlias={}", known_as(address)));
+        options.push(format!("HostKeyAlias={}", known_as(&address.host, address.port.unwrap_or(PORT))));
     }
     arguments.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
     if let Some(port) = address.port {
@@ -181,16 +182,8 @@ fn judged_address(remote: &Remote<'_>, address: &SshAddress) -> Result<Option<St
     if remote.declared_in.is_none() && allow_net.is_empty() {
         return Ok(None);
     }
-    let found = remote.access.resolve(&address.host, address.port.unwrap_or(22))?;
+    let found = remote.access.resolve(&address.host, address.port.unwrap_or(PORT))?;
     Ok(found.first().map(|found| found.ip().to_string()))
-}
-
-/// The name under which ssh looks for the host's key, whatever address it connects to.
-fn known_as(address: &SshAddress) -> String {
-    match address.port {
-        Some(port) if port != 22 => format!("[{}]:{port}", address.host),
-        _ => address.host.clone(),
-    }
 }
 
 /// For the shell on the other side, as git quotes: it might be a C shell.
