@@ -5,9 +5,9 @@
 //! once, each address is judged, and the connection goes to a judged address, so that a name cannot change its mind in
 //! between (DNS rebinding).
 
+mod pattern;
 pub(crate) mod web;
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
+
+pub use pattern::HostPattern;
 
 /// How long one address may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,63 +97,6 @@ pub enum AccessError {
     /// A rule that cannot be read.
     #[error("`{0}` is not a host, `*.domain`, address or network, with or without `:port`")]
     BadRule(String),
-}
-
-/// A host by name, the names one label below a domain, or what is written as an address of a network; with or without a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPattern {
-    /// The name in lower case, without `*.`.
-    name: String,
-    /// Whether it stands for the names one label below.
-    wildcard: bool,
-    /// The network whose addresses it stands for. A name that leads into it is not meant.
-    network: Option<IpNet>,
-    /// The only port; none: every port.
-    port: Option<u16>,
-}
-
-impl HostPattern {
-    /// Whether it names this host and port.
-    pub fn matches(&self, host: &str, port: Option<u16>) -> bool {
-        let host = plain_host(host);
-        let named = match &self.network {
-            Some(network) => host.parse::<IpAddr>().is_ok_and(|address| network.contains(&address)),
-            None if self.wildcard => host.split_once('.').is_some_and(|(label, domain)| !label.is_empty() && domain == self.name),
-            None => host == self.name,
-        };
-        named && (self.port.is_none() || self.port == port)
-    }
-}
-
-impl FromStr for HostPattern {
-    type Err = AccessError;
-
-    fn from_str(text: &str) -> Result<Self, AccessError> {
-        let bad = || AccessError::BadRule(text.to_owned());
-        let (host, port) = split_port(text).ok_or_else(bad)?;
-        let (wildcard, rest) = host.strip_prefix("*.").map_or((false, host), |rest| (true, rest));
-        let name = plain_host(rest);
-        let network = name.parse::<IpNet>().ok().map(|network| network.trunc());
-        let is_address = name.parse::<IpAddr>().is_ok() || network.is_some();
-        let is_name = !name.is_empty() && name.split('.').all(is_label);
-        let name = network.map_or(name, |network| network.to_string());
-        if (is_name || is_address) && !(wildcard && is_address) { Ok(Self { name, wildcard, network, port }) } else { Err(bad()) }
-    }
-}
-
-impl fmt::Display for HostPattern {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let star = if self.wildcard { "*." } else { "" };
-        match self.port {
-            Some(port) if self.name.contains(':') => write!(formatter, "[{}]:{port}", self.name),
-            Some(port) => write!(formatter, "{star}{}:{port}", self.name),
-            None => write!(formatter, "{star}{}", self.name),
-        }
-    }
-}
-
-fn is_label(label: &str) -> bool {
-    !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// One thing that `--allow-net` names: a host, `*.domain`, an address or a network, with or without `:port`.
@@ -442,23 +387,6 @@ mod tests {
         assert!(!allows(&rules, "evil.example.com", "0.0.0.0", 80));
         assert!(allows(&access(&["localhost"]), "localhost", "127.0.0.1", 80));
         assert!(allows(&access(&["127.0.0.0/8"]), "evil.example.com", "127.0.0.1", 80));
-    }
-
-    #[test]
-    fn a_network_stands_for_what_is_written_as_an_address_of_it() {
-        let matches = |pattern: &str, host: &str, port| pattern.parse::<HostPattern>().unwrap().matches(host, port);
-        assert!(
-            matches("10.1.0.0/16", "10.1.2.3", Some(161))
-                && matches("10.1.2.3/16:161", "10.1.0.9", Some(161))
-                && matches("[2001:db8::/32]:22", "[2001:DB8::1]", Some(22))
-        );
-        assert!(
-            !matches("10.1.0.0/16", "10.2.0.1", None)
-                && !matches("10.1.0.0/16:161", "10.1.0.1", Some(162))
-                && !matches("10.1.0.0/16", "10.1.0.1.example.com", None)
-        );
-        assert_eq!("10.1.2.3/16:161".parse::<HostPattern>().unwrap().to_string(), "10.1.0.0/16:161");
-        assert!("*.10.1.0.0/16".parse::<HostPattern>().is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const PURE: [&str; 8] = ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/plan.rs", "src/difference.rs"];
 
 /// Files elsewhere that decide and leave the doing to others.
-const DECIDING: [&str; 38] = [
+const DECIDING: [&str; 43] = [
     "src/access/web/wait.rs",
     "src/controller/event.rs",
     "src/controller/kubernetes/agenda.rs",
@@ -18,6 +18,7 @@ const DECIDING: [&str; 38] = [
     "src/controller/lease/machine.rs",
     "src/controller/schedule.rs",
     "src/controller/signature.rs",
+    "src/discovery/host/machine.rs",
     "src/discovery/host/parse.rs",
     "src/discovery/http/address.rs",
     "src/discovery/http/check.rs",
@@ -41,6 +42,10 @@ const DECIDING: [&str; 38] = [
     "src/discovery/snmp/objects.rs",
     "src/discovery/snmp/vendors.rs",
     "src/discovery/snmp/walk.rs",
+    "src/discovery/ssh/check.rs",
+    "src/discovery/ssh/commands.rs",
+    "src/discovery/ssh/facts.rs",
+    "src/discovery/ssh/known.rs",
     "src/discovery/tls/endpoint.rs",
     "src/discovery/tls/read.rs",
     "src/estate/cluster.rs",

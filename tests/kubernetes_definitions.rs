@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
+#[path = "kubernetes_definitions/network.rs"]
+mod network;
 mod peers;
 #[path = "kubernetes_definitions/rules.rs"]
 mod rules;

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bowline::access::Access;
 use bowline::api::estate::Git;
-use bowline::credentials::{Credential, Credentials, Login, Secret, snmp};
+use bowline::credentials::{Credential, Credentials, HostKeys, Login, Secret, snmp};
 use bowline::discovery::Source;
 use bowline::discovery::reach::Reach;
 use bowline::discovery::snmp::SnmpSource;
+use bowline::discovery::ssh::SshSource;
 use bowline::estate::git::{GitError, GitFiles, Remote, Update, push, read};
 use peers::scripted::Scripted;
 
@@ -297,6 +298,26 @@ async fn a_device_learns_the_community_and_nobody_else_learns_it_or_a_users_pass
         assert_eq!(device.join().unwrap(), learns);
     }
     assert!(String::from_utf8_lossy(&log()).contains("async_snmp"), "what the library logs is heard");
+    assert_eq!(found(&log()), None);
+}
+
+/// A server that is told the password, by one who logs in.
+#[tokio::test]
+async fn a_server_of_ssh_learns_the_password_only_once_its_key_is_known_and_nobody_else_learns_it() {
+    listen();
+    let server = peers::ssh_stand_in::StandIn::start("alice", CANARY).await;
+    let spec = format!("{{hosts: ['127.0.0.1:{}'], credentials: git, packages: false}}", server.port);
+    let known = HostKeys { known_hosts: None, fingerprints: vec![(format!("[127.0.0.1]:{}", server.port), server.fingerprint.clone())] };
+    for (known, found_items) in [(HostKeys::default(), 0), (known, 1)] {
+        let [password, ..] = logins();
+        let credentials = credentials(password, &["127.0.0.1"]).with_host_keys([("git".into(), known)]);
+        clean_value(&credentials);
+        let reach = Reach::new(Path::new(".").to_owned(), Arc::default()).with_credentials(Arc::new(credentials));
+        let source = SshSource::new("fleet".into(), serde_yaml::from_str(&spec).unwrap(), &reach, std::time::Duration::from_mins(1)).unwrap();
+        let answer = source.observe(jiff::Timestamp::UNIX_EPOCH).await;
+        clean_value(&answer);
+        assert_eq!((answer.items.len(), server.passwords().len()), (found_items, found_items), "{answer:?}");
+    }
     assert_eq!(found(&log()), None);
 }
 

@@ -10,7 +10,7 @@ pub(crate) const PORT: u16 = 22;
 /// What is known of the keys of the hosts to which a credential may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostKeys {
-    /// A file as `sshd(8)` describes it under SSH_KNOWN_HOSTS FILE FORMAT.
+    /// A file as `sshd(8)` describes it under `SSH_KNOWN_HOSTS FILE FORMAT`.
     pub known_hosts: Option<PathBuf>,
     /// Hosts by the names under which SSH knows them, each with the fingerprint of a key that it may show (`SHA256:…`).
     pub fingerprints: Vec<(String, String)>,

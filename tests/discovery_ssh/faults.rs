@@ -72,7 +72,7 @@ async fn what_is_no_ssh_server_is_named() {
     let spec = format!("{{hosts: [{hosts}], credentials: fleet, user: {}, packages: false, each: 40s}}", server.account);
     let begun = Instant::now();
     let answer = Asked::new(&spec, key(&server, true)).observe().await;
-    assert!(begun.elapsed() < Duration::from_secs(120));
+    assert!(begun.elapsed() < Duration::from_mins(2));
     assert_eq!(answer.items.len(), 1, "{answer:?}");
     let error = answer.error.unwrap();
     assert!([silent, web, closed].iter().all(|port| error.contains(&format!("127.0.0.1:{port}: "))), "{error}");

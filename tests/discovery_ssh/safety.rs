@@ -59,7 +59,7 @@ async fn a_file_of_known_hosts_outside_of_the_estate_is_not_read() {
     let (witness, folder) = (Witness::new(), tempfile::tempdir().unwrap());
     std::fs::create_dir(folder.path().join("estate")).unwrap();
     std::fs::write(folder.path().join("known_hosts"), "").unwrap();
-    let spec = witness.spec().replace("}", ", knownHosts: ../known_hosts}");
+    let spec = witness.spec().replace('}', ", knownHosts: ../known_hosts}");
     let answer = Asked { root: &folder.path().join("estate"), ..Asked::new(&spec, login()) }.observe().await;
     assert!(answer.error.as_deref().unwrap().contains("outside the estate's root"), "{:?}", answer.error);
     assert!(!answer.complete && witness.saw_nobody());

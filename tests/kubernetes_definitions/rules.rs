@@ -6,10 +6,11 @@ use bowline::api::{Kind, definitions, rules};
 use serde_json::{Value, json};
 
 use super::kube;
+use super::network::{of_snmp, of_ssh};
 use crate::peers::kube::Kube;
 
 /// A rule, a document's part that breaks it, and a neighbour that does not.
-struct Case {
+pub(super) struct Case {
     kind: Kind,
     /// Where the rule stands.
     at: &'static str,
@@ -20,7 +21,7 @@ struct Case {
     good: Value,
 }
 
-fn case(kind: Kind, at: &'static str, field: &'static str, message: &'static str, bad: Value, good: Value) -> Case {
+pub(super) fn case(kind: Kind, at: &'static str, field: &'static str, message: &'static str, bad: Value, good: Value) -> Case {
     Case { kind, at, message, field, bad, good }
 }
 
@@ -38,13 +39,13 @@ fn document(kind: Kind, spec: &Value) -> Value {
     json!({"apiVersion": "bowline.dev/v1alpha1", "kind": kind.name(), "metadata": {"name": "this-one"}, "spec": whole})
 }
 
-const NO_DURATION: &str = "this is no duration; write for example 4h, 30d or PT4H";
-const NO_TIME: &str = "this is no time at all; write for example 4h, 30d or PT4H";
-const OUTSIDE: &str = "this path leads out of the estate; name one below the estate's root, without `..`";
+pub(super) const NO_DURATION: &str = "this is no duration; write for example 4h, 30d or PT4H";
+pub(super) const NO_TIME: &str = "this is no time at all; write for example 4h, 30d or PT4H";
+pub(super) const OUTSIDE: &str = "this path leads out of the estate; name one below the estate's root, without `..`";
 const NO_ENDPOINT: &str = "this is no endpoint; write host:port, for example pay.example.com:443";
 const NO_START: &str = "this is no date and time; write for example 2026-01-04T02:00:00";
 const NO_INSTANT: &str = "this is no instant; write it with offset and zone, for example 2026-11-29T02:00:00+01:00[Europe/Zurich]";
-const WITH_NAMESPACE: &str = "a credential is named without a namespace; it stands in this one";
+pub(super) const WITH_NAMESPACE: &str = "a credential is named without a namespace; it stands in this one";
 const NO_REPOSITORY: &str = "a repository is written owner/name, for example ops/estate";
 
 #[test]
@@ -351,7 +352,7 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         source[field] = value;
         json!({"kubernetes": source})
     };
-    let one = "exactly one of file, host, tls, kubernetes, http, snmp must be given";
+    let one = "exactly one of file, host, tls, kubernetes, http, snmp, ssh must be given";
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
@@ -411,53 +412,12 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
     ]);
     cases.extend(of_http());
     cases.extend(of_snmp());
+    cases.extend(of_ssh());
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));
     }
     check(&cases);
-}
-
-/// The cases of an `snmp` source.
-fn of_snmp() -> Vec<Case> {
-    use Kind::DiscoverySource as D;
-    let snmp = |field: &str, value: Value| {
-        let mut source = json!({"targets": ["sw-1"], "credentials": "switches"});
-        source[field] = value;
-        json!({"snmp": source})
-    };
-    let limits = |name: &str, value: &str| snmp("limits", json!({name: value}));
-    let mut cases = vec![
-        case(
-            D,
-            "spec.snmp.targets",
-            "spec.snmp.targets",
-            "no device is named; name at least one, for example sw-1.example.com",
-            snmp("targets", json!([])),
-            snmp("targets", json!(["sw-1"])),
-        ),
-        case(
-            D,
-            "spec.snmp.targets[]",
-            "spec.snmp.targets[1]",
-            "this is no device; write host or host:port, for example sw-1.example.com:161",
-            snmp("targets", json!(["sw-1", "udp://sw-2"])),
-            snmp("targets", json!(["sw-1", "[2001:db8::1]:161"])),
-        ),
-        case(
-            D,
-            "spec.snmp.credentials",
-            "spec.snmp.credentials",
-            WITH_NAMESPACE,
-            snmp("credentials", json!("other/switches")),
-            snmp("credentials", json!("switches")),
-        ),
-    ];
-    for (at, name) in [("spec.snmp.limits.request", "request"), ("spec.snmp.limits.target", "target")] {
-        cases.push(case(D, at, at, NO_DURATION, limits(name, "soon"), limits(name, "2s")));
-        cases.push(case(D, at, at, NO_TIME, limits(name, "0s"), limits(name, "1m")));
-    }
-    cases
 }
 
 /// The cases of an `http` source.

@@ -200,7 +200,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_socket_is_read_as_it_is_written(address: [u32; 4], is_v6: bool, port: u16) {
-            let words: String = address.iter().take(if is_v6 { 4 } else { 1 }).map(|word| format!("{word:08X}")).collect();
+            let words: String = address.iter().take(if is_v6 { 4 } else { 1 }).fold(String::new(), |text, word| text + &format!("{word:08X}"));
             let line = format!("0: {words}:{port:04X} 0:0 0A");
             for big_endian in [false, true] {
                 let found = parse_sockets(std::iter::once(&*line), true, big_endian);

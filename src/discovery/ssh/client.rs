@@ -113,7 +113,9 @@ pub(super) async fn look(stream: TcpStream, ask: Ask) -> Result<(Machine, Option
 async fn open(stream: TcpStream, ask: &Ask) -> Result<Handle<Judge>, String> {
     let refusal = Arc::new(Mutex::default());
     let judge = Judge { trust: ask.trust.clone(), name: ask.name.clone(), refusal: refusal.clone() };
-    let config = client::Config { preferred: preferred(&ask.trust.algorithms(&ask.name)), nodelay: true, ..client::Config::default() };
+    let config = client::Config { preferred: preferred(&ask.trust.algorithms(&ask.name)), ..client::Config::default() };
+    // Each command waits for the one before: nothing is gained by holding small packets back.
+    drop(stream.set_nodelay(true));
     let stream = Bounded::new(stream, ask.time, MOST);
     let session = client::connect_stream(Arc::new(config), stream, judge).await;
     let mut session = session.map_err(|error| {

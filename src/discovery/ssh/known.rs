@@ -30,7 +30,9 @@ pub(super) struct Trust {
 impl Known {
     /// The lines of a file, and fingerprints. A line that cannot be read says nothing.
     pub(super) fn new(file: &str, fingerprints: Vec<(String, String)>) -> Self {
-        Self { entries: KnownHosts::new(file).take(MOST).filter_map(Result::ok).collect(), fingerprints }
+        // Its parts may stand apart by tabs too, and a line may be set in.
+        let plain: String = file.lines().flat_map(|line| [line.trim(), "\n"]).collect::<String>().replace('\t', " ");
+        Self { entries: KnownHosts::new(&plain).take(MOST).filter_map(Result::ok).collect(), fingerprints }
     }
 
     /// The keys that the host may show.
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_key_is_known_or_another_or_not_known_at_all() {
-        let file = format!("# a comment\n\nweb-1,10.0.0.1 {ONE} alice@laptop\n[web-2]:2222 {TWO}\nbroken line\n");
+        let file = format!("# a comment\n\n web-1,10.0.0.1\t{ONE} alice@laptop\n[web-2]:2222 {TWO}\nbroken line\n");
         assert_eq!(judge("", &file, "web-1", ONE), Ok(()));
         assert_eq!(judge("", &file, "10.0.0.1", ONE), Ok(()));
         assert_eq!(judge("", &file, "[web-2]:2222", TWO), Ok(()));

@@ -166,7 +166,9 @@ impl Source for SshSource {
         let mut items = Vec::with_capacity(found.len());
         for Found { item, missing, left_out } in found {
             items.push(item);
-            missing.into_iter().for_each(|what| problems.gap(what));
+            for what in missing {
+                problems.gap(what);
+            }
             problems.texts.extend(left_out);
         }
         items.sort_by(|one, other| (&one.name, &one.key).cmp(&(&other.name, &other.key)));
