@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::options::{Options, Style};
-use super::render;
+use super::render::{self, count};
 use super::session::{EstateArgument, Session};
 use bowline::failure::Failure;
 
@@ -27,6 +27,11 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     source: Vec<Text>,
 
+    /// Believe what this source says, although it suddenly returned far less: the next pass concludes from it. Only the
+    /// sources named are asked. May be repeated
+    #[arg(long, value_name = "SOURCE")]
+    confirm: Vec<Text>,
+
     /// Show every attribute of every item
     #[arg(long)]
     all: bool,
@@ -34,12 +39,17 @@ pub struct Arguments {
 
 /// Asks the sources and prints their answers.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
-    let mut session = Session::open_with(options, &arguments.estate, &arguments.source).await?;
+    let asked: Vec<Text> = arguments.source.iter().chain(&arguments.confirm).cloned().collect();
+    let mut session = Session::open_with(options, &arguments.estate, &asked).await?;
+    session.confirm(options, &arguments.confirm).await?;
     mask(&session.estate.classes, &mut session.discovered.answers);
     let answers = &session.discovered.answers;
     let value: Vec<_> = answers.iter().map(answer_json).collect();
     let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Discovery", "estate": session.estate.name, "at": session.now, "sources": value});
     options.print(&whole, |style| text(style, &session, answers, arguments.all))?;
+    for answer in answers.iter().filter(|answer| arguments.confirm.contains(&answer.source)) {
+        eprintln!("Confirmed: {} with {}. The next pass believes it, if it still is as many.", answer.source, count(answer.items.len(), "item"));
+    }
     Ok(Outcome::Done)
 }
 

@@ -147,6 +147,24 @@ impl Session {
         bowline::plan::plan(&self.estate, &self.discovered, self.now)
     }
 
+    /// Writes down that a person believes what sources say, although they suddenly say far less.
+    pub async fn confirm(&mut self, options: &Options, sources: &[Text]) -> Result<(), Failure> {
+        for name in sources {
+            let Some(answer) = self.discovered.answers.iter().find(|answer| answer.source == *name) else {
+                return Err(Failure::new(format!("no source has the name `{name}`")).hint("`bowline plan` lists the sources"));
+            };
+            if !answer.complete {
+                return Err(
+                    Failure::new(format!("the answer of `{name}` is not complete, so there is nothing to confirm")).hint("`bowline plan` says why it is not")
+                );
+            }
+            let items = answer.items.len() as u64;
+            self.store(options).await?.confirm(&self.store_key, name, items).await?;
+            self.discovered.history.confirmed.insert(name.clone(), items);
+        }
+        Ok(())
+    }
+
     /// Opens the store for writing, telling what it had to do to be usable.
     pub async fn store(&self, options: &Options) -> Result<Store, Failure> {
         Ok(warned(Store::open(&options.state_folder()).await?))

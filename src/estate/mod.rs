@@ -140,7 +140,22 @@ fn triple(bytes: &[u8]) -> (usize, u64) {
     (number >> 6, 1 << (number & 63))
 }
 
+/// After how many seconds a fact is stale where its source does not say: 60 days.
+const STALE_AFTER: i64 = 60 * 86_400;
+
 impl Estate {
+    /// The declaration of the source of this name.
+    pub fn source(&self, name: &str) -> Option<&Declared<DiscoverySourceSpec>> {
+        let place = self.sources.binary_search_by(|source| (*source.name).cmp(name)).ok()?;
+        self.sources.get(place)
+    }
+
+    /// After how many seconds without being seen a fact of this source is stale.
+    pub fn stale_after(&self, source: &str) -> i64 {
+        let declared = self.source(source).and_then(|source| source.spec.stale_after.as_ref());
+        declared.map_or(STALE_AFTER, crate::api::Period::seconds)
+    }
+
     /// The index of the item of this name in [`Estate::items`].
     pub fn item(&self, name: &str) -> Option<usize> {
         self.items.binary_search_by(|item| (*item.name).cmp(name)).ok()

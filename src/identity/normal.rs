@@ -74,6 +74,15 @@ pub(super) fn is_reusable(identifier: &str) -> bool {
         || matches!(last, "name" | "ip" | "ip-address" | "address" | "ipAddress" | "ipAddresses" | "managementAddress" | "hostName" | "fqdn")
 }
 
+/// Whether the identifier or attribute is copied with a disk or a template, or set by hand: clones share it.
+pub(super) fn is_copied(identifier: &str) -> bool {
+    let last = identifier.rsplit('/').next().unwrap_or(identifier);
+    matches!(identifier, "bios/uuid" | "agent/uuid" | "asset/tag")
+        || identifier.starts_with("serial/")
+        || Form::of(identifier) == Form::Mac
+        || last == "macAddresses"
+}
+
 /// What vendors, scripts and people leave where an identifier should be. Classes may name more.
 const PLACEHOLDERS: [&str; 22] = [
     "to be filled by o.e.m.",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::api::change_request::{ChangePlan, ChangeType, EffectOnService, Risk, RiskLevel, ServiceEffect};
-use crate::drift::FindingKind;
+use crate::drift::Absences;
 use crate::plan::Summary;
 
 fn finding(item: &str, service: Option<&str>, severity: Severity) -> Finding {
@@ -55,7 +55,7 @@ fn change(key: &str, title: &str) -> Change {
 
 fn plan(findings: Vec<Finding>, mut changes: Vec<Change>) -> Plan {
     changes.sort_by(|a, b| a.key.cmp(&b.key));
-    let summary = Summary { declared: 10, discovered: 9, findings: [("Changed", findings.len())].into(), changes: changes.len() };
+    let summary = Summary { declared: 10, discovered: 9, findings: [("Changed", findings.len())].into(), changes: changes.len(), ..Summary::default() };
     let at = Timestamp::UNIX_EPOCH;
     Plan {
         api_version: "",
@@ -68,6 +68,7 @@ fn plan(findings: Vec<Finding>, mut changes: Vec<Change>) -> Plan {
         findings,
         changes,
         diagnostics: Vec::new(),
+        absences: Absences::default(),
     }
 }
 
