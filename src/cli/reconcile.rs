@@ -46,7 +46,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     }
     let settled = settle(options, &session, &plan, &arguments.confirm).await?;
     let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Reconciliation", "estate": plan.estate, "revision": plan.revision, "at": plan.at,
-        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings});
+        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings, "confirmed": settled.confirmed});
     options.print(&whole, |style| format!("{}{}", sources(style, &plan), text(style, &settled, true)))?;
     match settled.failed.len() {
         0 => Ok(Outcome::Done),
@@ -120,6 +120,9 @@ pub fn text(style: Style, settled: &Settled, next: bool) -> String {
         if let Some(note) = standing_note(standing) {
             text.push_str(&format!("{bullet}{} {key}: {note}\n", style.dim("·")));
         }
+    }
+    for source in &settled.confirmed {
+        text.push_str(&format!("{bullet}{} {source}: confirmed on the dashboard; the next pass believes it\n", style.dim("·")));
     }
     let open = settled.standings.values().filter(|standing| matches!(standing, Standing::Proposed | Standing::HandsOff | Standing::Held)).count();
     text.push_str(&format!("{} {} for the board.\n", style.bold("Open:"), count(open, "change request")));

@@ -344,7 +344,7 @@ fn problems(session: &Session, plan: &Plan) -> Vec<String> {
 fn whole(done: &Done) -> Value {
     let Done { plan, settled, .. } = done;
     json!({"apiVersion": bowline::api::API_VERSION, "kind": "Reconciliation", "estate": plan.estate, "revision": plan.revision, "at": plan.at,
-        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings, "problems": done.problems})
+        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings, "confirmed": settled.confirmed, "problems": done.problems})
 }
 
 /// `harbour at 3f9a…: opened 2, closed 1; 4 change requests are open`.

@@ -72,8 +72,7 @@ fn ticks<'a>(body: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
         let rest = line.trim().strip_prefix("- [x] ").or_else(|| line.trim().strip_prefix("- [X] "))?;
         // Only the last comment of the line is a box: what stands before it may be anything.
         let comment = rest.strip_suffix(CLOSING)?;
-        let (_, inner) = comment.rsplit_once("<!--").and_then(|(before, _)| comment.get(before.len()..)?.split_once(kind))?;
-        Some(inner)
+        comment.get(comment.rfind("<!--")?..)?.strip_prefix(kind)
     })
 }
 

@@ -76,11 +76,12 @@ pub(super) fn is_reusable(identifier: &str) -> bool {
 
 /// Whether the identifier or attribute is copied with a disk or a template, or set by hand: clones share it.
 pub(super) fn is_copied(identifier: &str) -> bool {
-    let last = identifier.rsplit('/').next().unwrap_or(identifier);
-    matches!(identifier, "bios/uuid" | "agent/uuid" | "asset/tag")
-        || identifier.starts_with("serial/")
-        || Form::of(identifier) == Form::Mac
-        || last == "macAddresses"
+    is_copied_with_disk(identifier) || Form::of(identifier) == Form::Mac || identifier == "macAddresses"
+}
+
+/// Whether it is copied with all others of its kind at once, so that one of them says nothing more beside another.
+pub(super) fn is_copied_with_disk(identifier: &str) -> bool {
+    matches!(identifier, "bios/uuid" | "agent/uuid" | "asset/tag") || identifier.starts_with("serial/")
 }
 
 /// What vendors, scripts and people leave where an identifier should be. Classes may name more.
