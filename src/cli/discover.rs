@@ -135,7 +135,26 @@ fn whole_item(style: Style, item: &Observation) -> String {
     for (name, value) in &item.attributes {
         text.push_str(&format!("    {name}: {}\n", markdown::one_line(&value.to_string())));
     }
+    let mut relations: BTreeMap<&Text, Vec<String>> = BTreeMap::new();
+    for relation in &item.relations {
+        relations.entry(&relation.kind).or_default().push(markdown::one_line(&target(&relation.to)));
+    }
+    for (kind, to) in relations {
+        let more = if to.len() > TARGETS { format!(" and {} more", to.len() - TARGETS) } else { String::new() };
+        let to: Vec<&str> = to.iter().take(TARGETS).map(String::as_str).collect();
+        text.push_str(&format!("    {kind} → {}{more}\n", to.join(", ")));
+    }
     text
+}
+
+/// How many targets of one type of relation are shown.
+const TARGETS: usize = 5;
+
+fn target(to: &Target) -> String {
+    match to {
+        Target::Name(name) => name.to_string(),
+        Target::Identifiers(identifiers) => identifiers.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(" "),
+    }
 }
 
 fn by_class(answers: &[Answer]) -> String {

@@ -85,21 +85,21 @@ fn lines_and_rows_are_read_from_several_files_too() {
 #[test]
 fn many_small_files_and_a_large_one_between_them_keep_their_order() {
     let site = Site::of(&[]);
-    for number in 0..3000 {
+    for number in 0..1500 {
         site.write(&format!("facts/{number:05}.json"), &format!(r#"{{"cpus": {number}}}"#));
     }
     let mut large = String::from("[{\"cpus\": 1}");
     while large.len() < 3 << 20 {
-        let _ = write!(large, ",\n{{\"cpus\": {}}}", large.len());
+        let _ = write!(large, ",\n{{\"cpus\": {}, \"filler\": \"{}\"}}", large.len(), "x".repeat(1000));
     }
-    site.write("facts/01500-large.json", &format!("{large}]"));
+    site.write("facts/00700a.json", &format!("{large}]"));
     let begun = std::time::Instant::now();
     let answer = site.ask_spec(HOSTS);
-    println!("3001 files, {} items: {:?}", answer.items.len(), begun.elapsed());
+    println!("1501 files, {} items: {:?}", answer.items.len(), begun.elapsed());
     let mut keys = complete(&answer);
-    assert!(keys.is_sorted() && keys.len() > 100_000);
+    assert!(keys.is_sorted() && keys.len() > 4000);
     keys.dedup();
-    assert_eq!((keys.len(), keys[1501]), (3001, "01500-large"));
+    assert_eq!((keys.len(), keys[701]), (1501, "00700a"));
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Site {
         self.run(packs_asked::sources(pack, |_| ()))
     }
 
+    /// The same, each source changed before.
+    pub fn ask_changed(&self, pack: &str, change: impl FnMut(&mut DiscoverySourceSpec)) -> BTreeMap<String, Answer> {
+        self.run(packs_asked::sources(pack, change))
+    }
+
     /// What a source that is declared so says here.
     pub fn ask_spec(&self, spec: &str) -> Answer {
         let spec: DiscoverySourceSpec = serde_yaml::from_str(spec).unwrap();

@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn files_are_counted_together() {
         let left = Arc::new(AtomicU64::new(10));
-        let mut read = |size: usize| Counted { inner: Box::new(Cursor::new(vec![b'x'; size])), left: left.clone() }.read_to_end(&mut Vec::new());
+        let read = |size: usize| Counted { inner: Box::new(Cursor::new(vec![b'x'; size])), left: left.clone() }.read_to_end(&mut Vec::new());
         assert_eq!(read(6).unwrap(), 6);
         assert!(read(6).unwrap_err().to_string().contains("together"));
         assert!(read(1).is_err());

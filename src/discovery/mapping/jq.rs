@@ -32,6 +32,13 @@ const PAID: &str = "
     def split_matches($re; $flags): pay($re) | unpaid_split_matches($re; $flags);
     def split_($re; $flags): pay($re) | unpaid_split_($re; $flags);";
 
+/// What jq has and jaq lacks.
+const ADDED: &str = "
+    def IN(values): any(values == .; .);
+    def IN(stream; values): any(stream == values; .);
+    def INDEX(stream; f): [stream | {key: (f | tostring), value: .}] | from_entries;
+    def INDEX(f): INDEX(.[]; f);";
+
 /// A compiled expression.
 pub struct Program(jaq_core::Filter<Metered>);
 
@@ -102,10 +109,10 @@ fn explain(fault: Exn<'_, V>) -> String {
 }
 
 fn definitions() -> impl Iterator<Item = parse::Def<&'static str>> {
-    let paid = jaq_core::load::parse(PAID, |parser| parser.defs()).unwrap_or_default();
+    let parsed = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
     let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let left_out = |name: &&str| REFUSED_DEFINITIONS.contains(name) || OWN_DEFINITIONS.contains(name);
-    paid.into_iter().chain(library.filter(move |definition| !left_out(&definition.name)))
+    parsed(PAID).into_iter().chain(library.filter(move |definition| !left_out(&definition.name))).chain(parsed(ADDED))
 }
 
 fn functions() -> impl Iterator<Item = Fun<Metered>> {
