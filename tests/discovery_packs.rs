@@ -1,5 +1,5 @@
 //! Packs that read files, and files by pattern. `documented` holds what is written after a vendor's documentation; `real` what real programs made a
-//! moment ago on this machine: nft, Ansible, cyclonedx-py, OpenTofu or Terraform.
+//! moment ago on this machine: nft, Ansible, cyclonedx-py, `OpenTofu` or Terraform.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 

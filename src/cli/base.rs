@@ -195,8 +195,7 @@ impl Changed {
 
     /// Whether any file that the pattern names leads to one that is.
     fn linked(&self, pattern: &str) -> bool {
-        patterns::is_pattern(pattern)
-            && Folder::new(&self.root).matching(pattern).is_ok_and(|named| named.files.iter().any(|path| self.file(path)))
+        patterns::is_pattern(pattern) && Folder::new(&self.root).matching(pattern).is_ok_and(|named| named.files.iter().any(|path| self.file(path)))
     }
 
     /// Whether any file that the source reads is.

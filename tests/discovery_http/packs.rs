@@ -217,7 +217,10 @@ async fn servicenow_says_what_its_servers_are_and_how_they_hang_together() {
     has(item(&answers, "servicenow-databases", "pay"), r#"{"version": "15", "port": "5432"}"#);
     let business = item(&answers, "servicenow-services", "Payments");
     assert_eq!((&*business.class, business.owner.as_deref()), ("business-service", Some("Payments team")));
-    has(business, r#"{"criticality": "Critical", "environment": "Production", "type": "Business Service", "ownedBy": "Ann Arbor", "managedBy": "Payments team"}"#);
+    has(
+        business,
+        r#"{"criticality": "Critical", "environment": "Production", "type": "Business Service", "ownedBy": "Ann Arbor", "managedBy": "Payments team"}"#,
+    );
     assert_eq!(business.relations, [relation("DependsOn", "servicenow/sys-id", "e2")]);
     let application = item(&answers, "servicenow-services", "Payments PROD");
     assert_eq!((application.owner.as_deref(), application.labels.get("class").map(|class| &**class)), (Some("Unix"), Some("cmdb_ci_service_auto")));

@@ -8,7 +8,8 @@ use crate::site::{Site, complete, incomplete};
 use crate::support::Place;
 
 /// A source of hosts, one a file, each known by the name of its file.
-const HOSTS: &str = r#"{file: {path: "facts/*.json"}, map: {class: '"server"', key: 'input_filename | split("/")[-1] | rtrimstr(".json")', attributes: {cpus: .cpus}}}"#;
+const HOSTS: &str =
+    r#"{file: {path: "facts/*.json"}, map: {class: '"server"', key: 'input_filename | split("/")[-1] | rtrimstr(".json")', attributes: {cpus: .cpus}}}"#;
 
 #[test]
 fn all_files_that_match_are_read_in_the_order_of_their_names() {
@@ -76,7 +77,8 @@ fn no_file_that_matches_is_no_empty_answer() {
 
 #[test]
 fn lines_and_rows_are_read_from_several_files_too() {
-    let site = Site::of(&[("a/1.ndjson", "{\"id\": 1}\n{\"id\": 2}\n"), ("a/2.ndjson", "{\"id\": 3}\n{"), ("b/1.csv", "id\n1\n"), ("b/2.csv", "id,x\n2,3\n4\n")]);
+    let site =
+        Site::of(&[("a/1.ndjson", "{\"id\": 1}\n{\"id\": 2}\n"), ("a/2.ndjson", "{\"id\": 3}\n{"), ("b/1.csv", "id\n1\n"), ("b/2.csv", "id,x\n2,3\n4\n")]);
     let of = |path: &str| site.ask_spec(&format!(r#"{{file: {{path: "{path}"}}, map: {{class: '"server"', key: '"\(input_filename):\(.id)"'}}}}"#));
     assert_eq!(incomplete(&of("a/*.ndjson"), "a/2.ndjson: line 2: the file is cut short here"), ["a/1.ndjson:1", "a/1.ndjson:2", "a/2.ndjson:3"]);
     assert_eq!(incomplete(&of("b/*.csv"), "b/2.csv: line 3: 1 values instead of 2"), ["b/1.csv:1", "b/2.csv:2"]);
@@ -123,7 +125,10 @@ fn what_is_no_pattern_and_what_leads_out_is_told_by_check() {
     let place = Place::new();
     place.write("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: site}\nspec: {}\n");
     let source = |path: &str| {
-        place.write("s.yaml", &format!("apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {{name: s}}\nspec: {{file: {{path: '{path}', format: Json}}}}\n"));
+        place.write(
+            "s.yaml",
+            &format!("apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {{name: s}}\nspec: {{file: {{path: '{path}', format: Json}}}}\n"),
+        );
         place.bowline(&["check", "--output", "json"])
     };
     source("facts/**/*").ends_with(0);
