@@ -24,7 +24,7 @@ pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpLi
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DiscoverySourceSpec {
-    /// A file below the estate's root.
+    /// A file below the estate's root, or all files that a pattern names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FileSource>,
     /// The machine on which Bowline runs.
@@ -92,13 +92,14 @@ fn is_zero(number: &i32) -> bool {
     *number == 0
 }
 
-/// A file of facts.
+/// A file of facts, or several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileSource {
-    /// Its path below the estate's root.
+    /// Its path below the estate's root. `*`, `?`, `[ab]`, `{a,b}` and `**` make it a pattern: all files that match are read, and jq knows the
+    /// path of each as `input_filename`.
     pub path: Text,
-    /// Its format. Default: by its ending.
+    /// Its format. Default: by the ending of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
     /// The character between columns, for CSV. Default: a comma.

@@ -143,9 +143,53 @@ fn whole_item(style: Style, item: &Observation) -> String {
         text.push_str(&format!("    {name}: {}\n", markdown::one_line(value)));
     }
     for (name, value) in &item.attributes {
-        text.push_str(&format!("    {name}: {}\n", markdown::one_line(&value.to_string())));
+        write_value(&mut text, 4, &format!("{name}:"), value);
+    }
+    let mut relations: BTreeMap<&Text, Vec<String>> = BTreeMap::new();
+    for relation in &item.relations {
+        relations.entry(&relation.kind).or_default().push(markdown::one_line(&target(&relation.to)));
+    }
+    for (kind, to) in relations {
+        let more = if to.len() > TARGETS { format!(" and {} more", to.len() - TARGETS) } else { String::new() };
+        let to: Vec<&str> = to.iter().take(TARGETS).map(String::as_str).collect();
+        text.push_str(&format!("    {kind} → {}{more}\n", to.join(", ")));
     }
     text
+}
+
+/// A value on one line where it fits, else each of its parts on its own.
+fn write_value(text: &mut String, indent: usize, lead: &str, value: &Value) {
+    let line = value.to_string();
+    let parts: Vec<(String, &Value)> = match value {
+        Value::Map(map) => map.iter().map(|(name, value)| (format!("{}:", markdown::one_line(name)), value)).collect(),
+        Value::List(list) => list.iter().map(|value| ("-".to_owned(), value)).collect(),
+        _ => Vec::new(),
+    };
+    if parts.is_empty() || line.chars().count() <= WIDTH {
+        text.push_str(&format!("{:indent$}{lead} {}\n", "", markdown::one_line(&line)));
+        return;
+    }
+    text.push_str(&format!("{:indent$}{lead}\n", ""));
+    for (lead, value) in parts.iter().take(PARTS) {
+        write_value(text, indent + 2, lead, value);
+    }
+    if parts.len() > PARTS {
+        text.push_str(&format!("{:indent$}  … and {} more\n", "", parts.len() - PARTS));
+    }
+}
+
+/// How wide a value may be to stand on one line, and how many parts of a wider one are shown.
+const WIDTH: usize = 120;
+const PARTS: usize = 50;
+
+/// How many targets of one type of relation are shown.
+const TARGETS: usize = 5;
+
+fn target(to: &Target) -> String {
+    match to {
+        Target::Name(name) => name.to_string(),
+        Target::Identifiers(identifiers) => identifiers.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(" "),
+    }
 }
 
 fn by_class(answers: &[Answer]) -> String {

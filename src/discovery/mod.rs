@@ -9,6 +9,7 @@ pub mod host;
 pub mod http;
 pub mod kubernetes;
 pub mod mapping;
+pub mod patterns;
 pub mod reach;
 pub mod run;
 pub mod tls;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::net::TcpStream;
 
-use super::file::Files;
+use super::file::{self, Files};
 use super::http::Answers;
 use super::kubernetes::kept::Kept;
+use super::patterns::{self, Named};
 use super::tls::Connect;
 use crate::access::{Access, AccessError};
 use crate::credentials::Credentials;
@@ -74,6 +75,12 @@ impl Files for Allowed {
             return Err(format!("`{path}` is not a file"));
         }
         std::fs::File::open(full).map(|file| Box::new(file) as Box<dyn Read + Send>).map_err(told)
+    }
+
+    fn matching(&self, pattern: &str) -> Result<Named, String> {
+        patterns::matching(pattern, file::BOUNDS, |folder| {
+            self.access.path(&self.root, folder).map_err(|error| format!("no file matches `{pattern}`: {error}"))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ pub mod authority;
 pub mod emulate;
 pub mod git;
 pub mod gitea;
+pub mod got;
 pub mod kube;
 pub mod netbox;
 pub mod nginx;

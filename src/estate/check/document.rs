@@ -13,7 +13,7 @@ use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
 use crate::discovery::kubernetes::kinds::is_label;
-use crate::discovery::{http, mapping};
+use crate::discovery::{http, mapping, patterns};
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
 const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
@@ -117,12 +117,14 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
     let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &spec.kinds(), &SOURCES.join(", ")).into_iter().collect();
     if let Some(file) = &spec.file {
         mistakes.extend(outside_root("spec.file.path", &file.path));
+        mistakes.extend(no_pattern("spec.file.path", &file.path));
         if file.path.trim().is_empty() {
             mistakes.push(Mistake::at("spec.file.path", "missing-field", "`path` is empty").hint("name a file below the estate's root".to_owned()));
         }
     }
     if let Some(tls) = &spec.tls {
         mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| outside_root(&format!("spec.tls.files.{place}"), path)));
+        mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| no_pattern(&format!("spec.tls.files.{place}"), path)));
         mistakes.extend(tls.authorities.iter().filter_map(|path| outside_root("spec.tls.authorities", path)));
     }
     mistakes.extend(spec.kubernetes.iter().flat_map(|spec| kubernetes(spec)));
@@ -189,6 +191,13 @@ fn outside_root(at: &str, path: &str) -> Option<Mistake> {
         return None;
     };
     Some(Mistake::at(at, "path-outside-root", format!("the path `{}` {why}", short(path))).hint("name a path below the estate's root, without `..`".to_owned()))
+}
+
+/// A path with a wildcard that is no pattern.
+fn no_pattern(at: &str, path: &str) -> Option<Mistake> {
+    let why = patterns::matcher(path).err().filter(|_| patterns::is_pattern(path))?;
+    let hint = "`*`, `?`, `[ab]` and `{a,b}` stand for many names; `[*]` stands for `*` itself".to_owned();
+    Some(Mistake::at(at, "bad-source", format!("the path `{}` cannot be used: {why}", short(path))).hint(hint))
 }
 
 /// What is wrong with the times of a window; `zone` is the estate's.
@@ -266,6 +275,10 @@ mod tests {
         );
         assert_eq!(of("{tls: {files: [a.pem, ../b.pem], authorities: /c.pem}}").len(), 2);
         assert_eq!(of("{file: {path: a..b/c}}"), []);
+        assert_eq!(of("{file: {path: 'observed/{a,b}/**/*.json'}}"), []);
+        assert_eq!(of("{file: {path: 'observed/[a.json'}}"), [("spec.file.path".to_owned(), "bad-source")]);
+        assert_eq!(of("{file: {path: '../*.json'}}"), [("spec.file.path".to_owned(), "path-outside-root")]);
+        assert_eq!(of("{tls: {files: ['{a.pem']}}"), [("spec.tls.files.0".to_owned(), "bad-source")]);
     }
 
     #[test]
