@@ -18,6 +18,13 @@
 //! - name: github
 //!   githubApp: {appId: 1, installationId: 2, privateKey: {file: app.pem}}
 //!   hosts: [api.github.com, github.com]
+//! - name: access-switches
+//!   community: {env: SNMP_COMMUNITY}           # SNMP v2c, which sends it in the clear
+//!   hosts: ["10.1.0.0/16"]                     # what is written as an address of the network
+//! - name: core-switches
+//!   user: bowline                              # SNMP v3; `privacy` may be left out
+//!   snmp: {authentication: {protocol: SHA256, password: {env: SNMP_AUTH}}, privacy: {protocol: AES128, password: {env: SNMP_PRIV}}}
+//!   hosts: ["*.core.example.com"]
 //! ```
 //!
 //! A value leaves a [`Credential`] only by [`Secret::expose`], and a credential leaves [`Credentials`] only for a host to
@@ -25,6 +32,7 @@
 
 mod read;
 mod redact;
+pub mod snmp;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -116,6 +124,10 @@ pub enum Login {
         /// Its key in PEM.
         private_key: Secret,
     },
+    /// A community of SNMP v2c.
+    Community(Secret),
+    /// A user of SNMP v3.
+    SnmpUser(snmp::User),
 }
 
 /// Why a credential cannot be used. Never says a value.

@@ -10,8 +10,10 @@ pub mod http;
 pub mod kubernetes;
 pub mod mapping;
 pub mod patterns;
+mod places;
 pub mod reach;
 pub mod run;
+pub mod snmp;
 pub mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};

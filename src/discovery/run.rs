@@ -20,6 +20,7 @@ use super::http::HttpSource;
 use super::kubernetes::KubernetesSource;
 use super::kubernetes::identity::{Means, Surroundings};
 use super::reach::Reach;
+use super::snmp::SnmpSource;
 use super::tls::TlsSource;
 use super::{Answer, Source};
 use crate::api::rules::SOURCES;
@@ -147,6 +148,8 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         }))
     } else if let Some(http) = &spec.http {
         Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?))
+    } else if let Some(snmp) = &spec.snmp {
+        Ok(Arc::new(SnmpSource::new(name.clone(), (**snmp).clone(), reach, deadline)?))
     } else {
         Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }

@@ -351,7 +351,7 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         source[field] = value;
         json!({"kubernetes": source})
     };
-    let one = "exactly one of file, host, tls, kubernetes, http must be given";
+    let one = "exactly one of file, host, tls, kubernetes, http, snmp must be given";
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
@@ -410,11 +410,54 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         ),
     ]);
     cases.extend(of_http());
+    cases.extend(of_snmp());
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));
     }
     check(&cases);
+}
+
+/// The cases of an `snmp` source.
+fn of_snmp() -> Vec<Case> {
+    use Kind::DiscoverySource as D;
+    let snmp = |field: &str, value: Value| {
+        let mut source = json!({"targets": ["sw-1"], "credentials": "switches"});
+        source[field] = value;
+        json!({"snmp": source})
+    };
+    let limits = |name: &str, value: &str| snmp("limits", json!({name: value}));
+    let mut cases = vec![
+        case(
+            D,
+            "spec.snmp.targets",
+            "spec.snmp.targets",
+            "no device is named; name at least one, for example sw-1.example.com",
+            snmp("targets", json!([])),
+            snmp("targets", json!(["sw-1"])),
+        ),
+        case(
+            D,
+            "spec.snmp.targets[]",
+            "spec.snmp.targets[1]",
+            "this is no device; write host or host:port, for example sw-1.example.com:161",
+            snmp("targets", json!(["sw-1", "udp://sw-2"])),
+            snmp("targets", json!(["sw-1", "[2001:db8::1]:161"])),
+        ),
+        case(
+            D,
+            "spec.snmp.credentials",
+            "spec.snmp.credentials",
+            WITH_NAMESPACE,
+            snmp("credentials", json!("other/switches")),
+            snmp("credentials", json!("switches")),
+        ),
+    ];
+    for (at, name) in [("spec.snmp.limits.request", "request"), ("spec.snmp.limits.target", "target")] {
+        cases.push(case(D, at, at, NO_DURATION, limits(name, "soon"), limits(name, "2s")));
+        cases.push(case(D, at, at, NO_TIME, limits(name, "0s"), limits(name, "1m")));
+    }
+    cases
 }
 
 /// The cases of an `http` source.

@@ -14,6 +14,7 @@ pub mod nginx;
 pub mod player;
 pub mod proxy;
 pub mod scripted;
+pub mod snmpd;
 pub mod sshd;
 
 use std::net::{TcpListener, TcpStream};
