@@ -8,16 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::compare::rules_along;
 use super::{Finding, FindingKind, Severity};
-use crate::api::{ConfigurationItemSpec, Lifecycle, OnDrift, Selector, Table, Text, Value};
+use crate::api::{ConfigurationItemSpec, DiscoverySourceSpec, Lifecycle, OnDrift, Selector, Table, Text, Value};
 use crate::discovery::{Answer, Discovered, Observation};
 use crate::estate::class::AttributeRules;
 use crate::estate::select::{Matcher, Subject};
 use crate::estate::{Class, Declared, Estate, Mentions};
 use crate::identity::{Correlation, Match, Sighting, normal_form};
 use crate::impact::ServiceGraph;
-
-/// After how many seconds a fact is stale where its source does not say: 60 days.
-const STALE_AFTER: i64 = 60 * 86_400;
 
 /// A declared item.
 pub(super) type Item = Declared<ConfigurationItemSpec>;
@@ -176,7 +173,7 @@ impl<'a> Source<'a> {
     fn new(estate: &Estate, answer: &'a Answer, now: Timestamp) -> Self {
         let declared = estate.sources.binary_search_by(|source| source.name.cmp(&answer.source)).ok().and_then(|place| estate.sources.get(place));
         let spec = declared.map(|source| &source.spec);
-        let stale_after = spec.and_then(|spec| spec.stale_after.as_ref()).map_or(STALE_AFTER, crate::api::Period::seconds);
+        let stale_after = spec.map_or_else(|| DiscoverySourceSpec::default().stale_after_seconds(), DiscoverySourceSpec::stale_after_seconds);
         Self {
             answer,
             priority: spec.map_or(0, |spec| spec.priority),
