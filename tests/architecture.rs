@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const PURE: [&str; 8] = ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/plan.rs", "src/difference.rs"];
 
 /// Files elsewhere that decide and leave the doing to others.
-const DECIDING: [&str; 38] = [
+const DECIDING: [&str; 41] = [
     "src/access/web/wait.rs",
     "src/controller/event.rs",
     "src/controller/kubernetes/agenda.rs",
@@ -16,6 +16,7 @@ const DECIDING: [&str; 38] = [
     "src/controller/kubernetes/world.rs",
     "src/controller/lease/decide.rs",
     "src/controller/lease/machine.rs",
+    "src/controller/push/rate.rs",
     "src/controller/schedule.rs",
     "src/controller/signature.rs",
     "src/discovery/host/parse.rs",
@@ -33,6 +34,9 @@ const DECIDING: [&str; 38] = [
     "src/discovery/kubernetes/object.rs",
     "src/discovery/kubernetes/quantity.rs",
     "src/discovery/kubernetes/workload.rs",
+    "src/discovery/nmap/host.rs",
+    "src/discovery/push/batch.rs",
+    "src/discovery/push/facts.rs",
     "src/discovery/snmp/check.rs",
     "src/discovery/snmp/entities.rs",
     "src/discovery/snmp/interfaces.rs",

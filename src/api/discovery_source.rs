@@ -2,6 +2,8 @@
 
 mod http;
 mod network;
+mod nmap;
+mod push;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -12,8 +14,13 @@ use super::{Period, Selector, Table, Text};
 
 pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpList, HttpSource, KeyPaging, OffsetPaging, PagePaging, Paging};
 pub use network::{SnmpLimits, SnmpSource, SnmpTable};
+pub use nmap::NmapSource;
+pub use push::PushSource;
 
-/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes`, `http` and `snmp` is given.
+/// After how many seconds a fact is stale where its source does not say: 60 days.
+const STALE_AFTER: i64 = 60 * 86_400;
+
+/// One source of facts: exactly one kind of source is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bowline.dev",
@@ -44,6 +51,12 @@ pub struct DiscoverySourceSpec {
     /// Devices of a network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snmp: Option<Box<SnmpSource>>,
+    /// What agents and scripts bring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<Box<PushSource>>,
+    /// A scan by nmap, as a file below the estate's root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nmap: Option<Box<NmapSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -82,15 +95,22 @@ impl DiscoverySourceSpec {
             ("kubernetes", self.kubernetes.is_some()),
             ("http", self.http.is_some()),
             ("snmp", self.snmp.is_some()),
+            ("push", self.push.is_some()),
+            ("nmap", self.nmap.is_some()),
         ];
         all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
 
-    /// The names of the operator's credentials that it uses.
+    /// The names of the operator's credentials that it sends. What others show to it (`push`) is none of them.
     pub fn credentials(&self) -> impl Iterator<Item = &Text> {
         let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());
         let snmp = self.snmp.iter().map(|snmp| &snmp.credentials);
         kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(snmp)
+    }
+
+    /// After how many seconds without being seen a fact is stale.
+    pub fn stale_after_seconds(&self) -> i64 {
+        self.stale_after.as_ref().map_or(STALE_AFTER, Period::seconds)
     }
 }
 

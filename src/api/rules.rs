@@ -9,7 +9,7 @@ use super::Kind;
 use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 6] = ["file", "host", "tls", "kubernetes", "http", "snmp"];
+pub const SOURCES: [&str; 8] = ["file", "host", "tls", "kubernetes", "http", "snmp", "push", "nmap"];
 /// The parts of a list of an `http` source of which exactly one is given.
 const LISTS: [&str; 2] = ["path", "export"];
 /// The parts of an Estate's `forge` of which exactly one is given.
@@ -93,6 +93,10 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.snmp.credentials", NAME),
     (Kind::DiscoverySource, "spec.snmp.limits.request", PERIOD),
     (Kind::DiscoverySource, "spec.snmp.limits.target", PERIOD),
+    (Kind::DiscoverySource, "spec.push.credentials", NAME),
+    (Kind::DiscoverySource, "spec.push.completeFor", PERIOD),
+    (Kind::DiscoverySource, "spec.nmap.path", PATH),
+    (Kind::DiscoverySource, "spec.nmap.class", NAME),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -425,13 +429,18 @@ fn source() -> Vec<Rule> {
         Rule::new(of, "spec.http.authorization.value", "self.contains('{secret}')", "`value` needs `{secret}`, for example `Api-Token {secret}`"),
         exactly_one(of, "spec.http.list", &LISTS),
         exactly_one(of, "spec.http.joins[].list", &LISTS),
+        credential(of, "spec.push.credentials"),
+        not_empty(of, "spec.push.credentials", "`credentials` is empty; name the token that whoever pushes must show"),
+        Rule::new(of, "spec.push.perMinute", "self >= 1", "0 would take nothing; leave `perMinute` out, or write how many batches"),
+        not_empty(of, "spec.nmap.path", "`path` is empty; name a file below the estate's root that nmap wrote with -oX"),
+        inside(of, "spec.nmap.path"),
         one_way(of, "spec.http.list.paging"),
         one_way(of, "spec.http.joins[].list.paging"),
         Rule::new(of, "spec.snmp.targets", "self.size() > 0", "no device is named; name at least one, for example sw-1.example.com"),
         Rule::new(of, "spec.snmp.targets[]", HOST, "this is no device; write host or host:port, for example sw-1.example.com:161"),
         credential(of, "spec.snmp.credentials"),
     ];
-    for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.http.limits.request", "spec.http.list.export.every"] {
+    for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.push.completeFor", "spec.http.limits.request", "spec.http.list.export.every"] {
         rules.extend(positive(of, at));
     }
     for at in ["spec.snmp.limits.request", "spec.snmp.limits.target"] {

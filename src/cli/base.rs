@@ -204,7 +204,8 @@ impl Changed {
         let tls = spec.tls.as_ref().is_some_and(|tls| tls.files.iter().chain(&tls.authorities).any(|pattern| self.matching(pattern)));
         let kubeconfig = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.kubeconfig.as_ref()).is_some_and(|path| self.file(path));
         let ca = spec.http.as_ref().and_then(|http| http.ca.as_ref()).is_some_and(|path| self.file(path));
-        file || tls || kubeconfig || ca
+        let nmap = spec.nmap.as_ref().is_some_and(|nmap| self.file(&nmap.path));
+        file || tls || kubeconfig || ca || nmap
     }
 }
 
@@ -223,7 +224,7 @@ impl AtBase {
             let (_scratch, root) = self.commit.check_out()?;
             let asked = Estate { sources: anew, policies: self.estate.policies.clone(), ..Estate::default() };
             let progress = Progress::start();
-            let (sources, refused) = discovery::build(&asked, &session::reach(options, root)?, head.now);
+            let (sources, refused) = discovery::build(&asked, &session::reach(options, root)?.with_pushed(head.pushed.clone()), head.now);
             let (_running, stop) = tokio::sync::watch::channel(false);
             shared.extend(refused);
             shared.extend(discovery::ask_all(sources, &Limits::default(), head.now, &progress, stop).await);

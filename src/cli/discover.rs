@@ -1,5 +1,7 @@
 //! `bowline discover`: what the sources say, before anything is compared.
 
+mod push;
+
 use std::collections::BTreeMap;
 
 use bowline::api::{Table, Text, Value};
@@ -19,6 +21,7 @@ use bowline::failure::Failure;
 
 /// Arguments of `discover`.
 #[derive(Args)]
+#[command(after_long_help = LONG_HELP)]
 pub struct Arguments {
     #[command(flatten)]
     estate: EstateArgument,
@@ -33,12 +36,27 @@ pub struct Arguments {
     confirm: Vec<Text>,
 
     /// Show every attribute of every item
-    #[arg(long)]
+    #[arg(long, conflicts_with = "push")]
     all: bool,
+
+    #[command(flatten)]
+    agent: push::Agent,
 }
+
+const LONG_HELP: &str = "\
+As an agent (--push): what the sources of the estate say, typically one of the kind `host`, is sent to the listener of another Bowline, as a source of \
+the kind `push` of its estate, and one line tells what was taken there. The token is a credential of --credentials that is bound to the host of URL; by \
+https, or on this machine by http. What the other side puts off (Retry-After) or fails to take is tried again for five minutes. Attributes that a class calls \
+sensitive are left out. It ends with 1 where not all was taken, or where --complete was asked for and a source's answer was not complete.
+
+From a timer on each machine:
+  bowline discover /etc/bowline --source host --push https://bowline.example.com --as web-agents --credentials /etc/bowline/credentials.yaml";
 
 /// Asks the sources and prints their answers.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
+    if let Some(url) = arguments.agent.url() {
+        return arguments.agent.run(options, &arguments.estate, &arguments.source, url).await.map(|()| Outcome::Done);
+    }
     let asked: Vec<Text> = arguments.source.iter().chain(&arguments.confirm).cloned().collect();
     let mut session = Session::open_with(options, &arguments.estate, &asked).await?;
     session.confirm(options, &arguments.confirm).await?;
@@ -87,21 +105,7 @@ fn masked_element(each: &AttributeRules, value: &Value) -> Value {
 fn answer_json(answer: &Answer) -> serde_json::Value {
     json!({
         "name": answer.source, "complete": answer.complete, "error": answer.error, "at": answer.at, "evidence": answer.evidence,
-        "items": answer.items.iter().map(observation_json).collect::<Vec<_>>(),
-    })
-}
-
-fn observation_json(item: &Observation) -> serde_json::Value {
-    let relations = item.relations.iter().map(|relation| {
-        let to = match &relation.to {
-            Target::Name(name) => json!(name),
-            Target::Identifiers(identifiers) => json!({"identifiers": identifiers}),
-        };
-        json!({"type": relation.kind, "to": to})
-    });
-    json!({
-        "key": item.key, "class": item.class, "name": item.name, "owner": item.owner, "identifiers": item.identifiers,
-        "attributes": item.attributes, "labels": item.labels, "relations": relations.collect::<Vec<_>>(), "seen": item.seen,
+        "items": answer.items.iter().map(Observation::to_json).collect::<Vec<_>>(),
     })
 }
 

@@ -193,13 +193,13 @@ impl Reading {
 }
 
 /// Reads at most [`LARGEST`] bytes, and says where a file has more.
-struct Bounded<R> {
+pub(super) struct Bounded<R> {
     inner: R,
     left: u64,
 }
 
 impl<R: Read> Bounded<R> {
-    fn new(inner: R) -> Self {
+    pub(super) fn new(inner: R) -> Self {
         Self { inner, left: LARGEST }
     }
 }
@@ -213,11 +213,11 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// What is said of a fault while reading.
-fn unreadable(error: &io::Error) -> String {
+pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::Other => error.to_string(),
         kind => format!("the file could not be read to its end: {kind}"),
     }
 }
 
-const EMPTY: &str = "the file is empty";
+pub(super) const EMPTY: &str = "the file is empty";

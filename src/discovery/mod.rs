@@ -5,12 +5,15 @@
 
 mod blocks;
 pub mod file;
+mod form;
 pub mod host;
 pub mod http;
 pub mod kubernetes;
 pub mod mapping;
+pub mod nmap;
 pub mod patterns;
 mod places;
+pub mod push;
 pub mod reach;
 pub mod run;
 pub mod snmp;

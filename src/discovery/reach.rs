@@ -32,13 +32,15 @@ pub struct Reach {
     pub kept: Option<Arc<Kept>>,
     /// Answers of APIs that are kept from pass to pass, where a process asks again and again.
     pub answers: Option<Answers>,
+    /// The folder in which what was pushed to the estate's sources is kept; none where nothing can be pushed.
+    pub pushed: Option<PathBuf>,
 }
 
 impl Reach {
     /// What `access` allows to an estate at `root`, without any credentials.
     pub fn new(root: PathBuf, access: Arc<Access>) -> Self {
         let files = Arc::new(Allowed { root: root.clone(), access: access.clone() });
-        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None, answers: None }
+        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None, answers: None, pushed: None }
     }
 
     /// The same with the operator's credentials.
@@ -57,6 +59,12 @@ impl Reach {
     #[must_use]
     pub fn with_answers(self, answers: Answers) -> Self {
         Self { answers: Some(answers), ..self }
+    }
+
+    /// The same with what was pushed, which is kept in this folder: one for each estate.
+    #[must_use]
+    pub fn with_pushed(self, folder: PathBuf) -> Self {
+        Self { pushed: Some(folder), ..self }
     }
 }
 

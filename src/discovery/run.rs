@@ -19,6 +19,8 @@ use super::host::HostSource;
 use super::http::HttpSource;
 use super::kubernetes::KubernetesSource;
 use super::kubernetes::identity::{Means, Surroundings};
+use super::nmap::NmapSource;
+use super::push::{self, PushSource};
 use super::reach::Reach;
 use super::snmp::SnmpSource;
 use super::tls::TlsSource;
@@ -150,6 +152,12 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?))
     } else if let Some(snmp) = &spec.snmp {
         Ok(Arc::new(SnmpSource::new(name.clone(), (**snmp).clone(), reach, deadline)?))
+    } else if let Some(push) = &spec.push {
+        let folder =
+            reach.pushed.as_ref().ok_or("nothing can be pushed in a cluster, whose replicas share their work; run `bowline run` without --kubernetes")?;
+        Ok(Arc::new(PushSource::new(name.clone(), push, spec, push::file::path(folder, name))))
+    } else if let Some(nmap) = &spec.nmap {
+        Ok(Arc::new(NmapSource::new(name.clone(), nmap, reach.files.clone())))
     } else {
         Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }

@@ -140,9 +140,6 @@ fn triple(bytes: &[u8]) -> (usize, u64) {
     (number >> 6, 1 << (number & 63))
 }
 
-/// After how many seconds a fact is stale where its source does not say: 60 days.
-const STALE_AFTER: i64 = 60 * 86_400;
-
 impl Estate {
     /// The declaration of the source of this name.
     pub fn source(&self, name: &str) -> Option<&Declared<DiscoverySourceSpec>> {
@@ -152,8 +149,8 @@ impl Estate {
 
     /// After how many seconds without being seen a fact of this source is stale.
     pub fn stale_after(&self, source: &str) -> i64 {
-        let declared = self.source(source).and_then(|source| source.spec.stale_after.as_ref());
-        declared.map_or(STALE_AFTER, crate::api::Period::seconds)
+        let unsaid = DiscoverySourceSpec::default();
+        self.source(source).map_or(&unsaid, |source| &source.spec).stale_after_seconds()
     }
 
     /// The index of the item of this name in [`Estate::items`].

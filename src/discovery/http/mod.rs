@@ -17,7 +17,7 @@
 mod address;
 pub(crate) mod check;
 mod client;
-mod judge;
+pub(in crate::discovery) mod judge;
 mod list;
 mod page;
 mod paging;

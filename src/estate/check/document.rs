@@ -59,7 +59,7 @@ fn reads<T: std::str::FromStr<Err = String>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(|_| ())
 }
 
-const TEXTS: [(Kind, &str, &str, Reads); 12] = [
+const TEXTS: [(Kind, &str, &str, Reads); 13] = [
     (Kind::Estate, "spec.timeZone", "bad-zone", reads::<Zone>),
     (Kind::Estate, "spec.interval", "bad-duration", reads::<Period>),
     (Kind::Estate, "spec.changes.rejectedFor", "bad-duration", reads::<Period>),
@@ -72,6 +72,7 @@ const TEXTS: [(Kind, &str, &str, Reads); 12] = [
     (Kind::DiscoverySource, "spec.interval", "bad-duration", reads::<Period>),
     (Kind::DiscoverySource, "spec.timeout", "bad-duration", reads::<Period>),
     (Kind::DiscoverySource, "spec.staleAfter", "bad-duration", reads::<Period>),
+    (Kind::DiscoverySource, "spec.push.completeFor", "bad-duration", reads::<Period>),
 ];
 
 fn mistakes_of_text(kind: Kind, document: &Json) -> Vec<Mistake> {
@@ -133,7 +134,36 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
         mistakes.extend(http::check::mistakes(http).into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
     }
     mistakes.extend(spec.snmp.iter().flat_map(|snmp| snmp::check::mistakes(snmp)).map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    mistakes.extend(given_form(spec));
     mistakes.extend(expressions(spec));
+    mistakes
+}
+
+/// What is wrong with sources whose facts have a form of their own.
+fn given_form(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if let Some(push) = &spec.push {
+        if push.credentials.trim().is_empty() {
+            let hint = "name the token that whoever pushes must show".to_owned();
+            mistakes.push(Mistake::at("spec.push.credentials", "missing-field", "`credentials` is empty").hint(hint));
+        }
+        if push.per_minute == Some(0) {
+            mistakes.push(Mistake::at("spec.push.perMinute", "bad-source", "0 would take nothing").hint("leave `perMinute` out, or raise it".to_owned()));
+        }
+    }
+    if let Some(nmap) = &spec.nmap {
+        mistakes.extend(outside_root("spec.nmap.path", &nmap.path));
+        if nmap.path.trim().is_empty() {
+            let hint = "name a file below the estate's root that nmap wrote with -oX".to_owned();
+            mistakes.push(Mistake::at("spec.nmap.path", "missing-field", "`path` is empty").hint(hint));
+        }
+    }
+    let form = if spec.push.is_some() { "what is pushed stands in Bowline's own form" } else { "what a scan means is settled" };
+    if spec.push.is_some() || spec.nmap.is_some() {
+        let given = [("spec.items", spec.items.is_some()), ("spec.map", spec.map.is_some())];
+        let mistake = |path: &str| Mistake::at(path, "bad-source", format!("{form}, so this has no say")).hint("remove it".to_owned());
+        mistakes.extend(given.into_iter().filter(|(_, given)| *given).map(|(path, _)| mistake(path)));
+    }
     mistakes
 }
 
