@@ -141,7 +141,7 @@ fn usual_jq_works() {
         ("[{key: \"a\", value: 1}, {key: \"b\"}, {key: \"a\", value: 2}] | from_entries", r#"{"a":2,"b":null}"#),
         ("{a: 1, b: 2} | with_entries(select(.value > 1) | .key += \"x\")", r#"{"bx":2}"#),
         ("[{key: 1}] | from_entries? // \"no text\"", "\"no text\""),
-        ("[range(20000) | {key: \"k\\(.)\", value: .}] | from_entries | .k19999", "19999"),
+        ("[range(5000) | {key: \"k\\(.)\", value: .}] | from_entries | .k4999", "4999"),
         ("[.nics[] | select(.mac | IN(\"bb\", \"cc\"))] | length", "1"),
         ("IN(1, 2; 2, 3)", "true"),
         (".nics | INDEX(.mac) | .bb.mac", "\"bb\""),

@@ -189,13 +189,16 @@ impl Changed {
 
     /// Whether any file that the pattern names is.
     fn matching(&self, pattern: &str) -> bool {
+        if !patterns::is_pattern(pattern) {
+            return self.file(pattern);
+        }
         let Ok(glob) = patterns::matcher(pattern) else { return false };
-        self.file(pattern) || self.paths.iter().any(|path| glob.is_match(path)) || self.linked(pattern)
+        self.paths.iter().any(|path| glob.is_match(path)) || self.linked(pattern)
     }
 
     /// Whether any file that the pattern names leads to one that is.
     fn linked(&self, pattern: &str) -> bool {
-        patterns::is_pattern(pattern) && Folder::new(&self.root).matching(pattern).is_ok_and(|named| named.files.iter().any(|path| self.file(path)))
+        Folder::new(&self.root).matching(pattern).is_ok_and(|named| named.files.iter().any(|path| self.file(path)))
     }
 
     /// Whether any file that the source reads is.

@@ -290,7 +290,7 @@ fn the_real_prometheus_says_what_its_machines_are() {
     let instance = format!("127.0.0.1:{}", exporter.port);
     let web = item(&answers, "prometheus-machines", "web01.example.com");
     known_as(web, &[("dns/fqdn", "web01.example.com"), ("prometheus/instance", &instance)]);
-    has(web, r#"{"cpus": 2, "memory": "17179869184", "os": {"name": "debian", "version": "12", "kernel": "6.1.0"}, "architecture": "x86_64"}"#);
+    has(web, r#"{"cpus": 2, "usableMemory": "17179869184", "os": {"name": "debian", "version": "12", "kernel": "6.1.0"}, "architecture": "x86_64"}"#);
     assert_eq!(item(&answers, "prometheus-targets", &format!("node {instance}")).labels.get("job").map(|job| &**job), Some("node"));
 }
 

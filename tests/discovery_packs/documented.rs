@@ -49,6 +49,25 @@ fn an_answer_of_the_old_api_of_endoflife_is_not_taken_for_an_empty_one() {
     assert!(error.contains("endoflife/debian.json: ") && error.contains("endoflife/nginx.json: items: this is no answer of the API v1"), "{error}");
 }
 
+/// As `ansible.windows` documents them; Ansible itself is asked about this machine alone.
+#[test]
+fn facts_of_a_windows_host_are_read_too() {
+    let facts = json!({"ansible_facts": {"module_setup": true, "ansible_hostname": "WIN01", "ansible_fqdn": "win01.example.com", "ansible_distribution": "Microsoft Windows Server 2019 Standard",
+        "ansible_distribution_version": "10.0.17763.0", "ansible_kernel": "10.0.17763.0", "ansible_architecture": "64-bit", "ansible_processor_vcpus": 4, "ansible_memtotal_mb": 8192,
+        "ansible_interfaces": [{"interface_name": "Ethernet0", "macaddress": "00:50:56:AB:00:00"}], "ansible_ip_addresses": ["10.20.0.20", "fe80::1"], "ansible_product_serial": "VMware-42 1",
+        "ansible_system_vendor": "VMware, Inc.", "ansible_virtualization_role": "guest", "ansible_virtualization_type": "VMware"}});
+    let site = Site::of(&[("observed/ansible/win01", &facts.to_string())]);
+    let answers = site.ask("ansible");
+    let win = item(&answers, "ansible", "win01");
+    assert_eq!(&*win.class, "virtual-machine");
+    known_as(win, &[("ansible/host", "win01"), ("dns/fqdn", "win01.example.com"), ("serial/number", "VMware-42 1")]);
+    has(
+        win,
+        r#"{"cpus": 4, "usableMemory": "8192Mi", "os": {"name": "Microsoft Windows Server 2019 Standard", "version": "10.0.17763.0", "kernel": "10.0.17763.0"}, "architecture": "64-bit",
+            "ipAddresses": ["10.20.0.20"], "macAddresses": ["00:50:56:AB:00:00"], "hostName": "WIN01", "manufacturer": "VMware, Inc.", "virtualization": "VMware", "fileSystems": []}"#,
+    );
+}
+
 /// A resource of a state.
 fn resource(kind: &str, name: &str, attributes: &Value) -> Value {
     json!({"mode": "managed", "type": kind, "name": name, "provider": "provider[\"registry.opentofu.org/x/y\"]",

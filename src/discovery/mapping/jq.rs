@@ -1,7 +1,8 @@
 //! jq expressions beyond the plain ones, run by jaq within a budget.
 //!
-//! An expression sees its input, and the path of the file in which it stands, and nothing else: not the environment, the clock, other files, other inputs, the zone of
-//! the machine or its output. It ends within a fixed number of steps, each of which builds a bounded amount; see `fuel`.
+//! An expression sees its input, and the path of the file in which that stands, and nothing else: not the environment, the
+//! clock, other files, other inputs, the zone of the machine or its output. It ends within a fixed number of steps, each of
+//! which builds a bounded amount; see `fuel`.
 
 use std::rc::Rc;
 
