@@ -316,13 +316,17 @@ fn a_source_whose_token_is_missing_or_short_takes_nothing_and_says_so() {
 fn a_source_that_is_gone_takes_nothing_and_one_whose_document_is_broken_for_now_does() {
     let listener = Listener::start();
     let text = format!("{}---\n{}", two("")[0], source("web", "credentials: web-agents, perMinute: often", ""));
-    let broken = load::load(vec![SourceFile { path: "estate.yaml".into(), text: text.into() }], None, Vec::new());
-    assert!(!broken.diagnostics.is_empty());
+    let broken = || load::load(vec![SourceFile { path: "estate.yaml".into(), text: text.as_str().into() }], None, Vec::new());
+    assert!(!broken().diagnostics.is_empty());
     let folder = listener.folder.path().join("pushed");
-    listener.desk.open(&Estate { name: "harbour".into(), ..broken }, &credentials(), &folder);
+    listener.desk.open(&Estate { name: "harbour".into(), ..broken() }, &credentials(), &folder);
     listener.push(&[server("a", THEN, 4)]).is(200);
-    listener.open(&[two("")[0].clone()]);
+    listener.desk.open(&Estate { name: "harbour".into(), ..broken() }, &Credentials::default(), &folder);
     listener.push(&[server("b", THEN, 4)]).is(401);
+    listener.open(&two(""));
+    listener.push(&[server("b", THEN, 4)]).is(200);
+    listener.open(&[two("")[0].clone()]);
+    listener.push(&[server("c", THEN, 4)]).is(401);
 }
 
 /// Replicas share their work, and a file is on one of them.

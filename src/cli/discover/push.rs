@@ -88,7 +88,7 @@ fn told(url: &str, source: &str, load: &Load, taken: Taken, whole: bool) -> serd
 
 fn line(url: &str, source: &str, load: &Load, taken: Taken, whole: bool) -> String {
     let Taken { taken, unchanged, older, gone, known } = taken;
-    let all = if whole { ", all there is" } else { "" };
+    let all = if whole { ", all there is," } else { "" };
     let went = if gone == 0 { String::new() } else { format!(", {gone} gone") };
     format!(
         "Pushed {}{all} to {url} as {source}: {taken} taken, {unchanged} unchanged, {older} older{went}; {known} known there.\n",

@@ -45,6 +45,8 @@ struct Sources {
 #[derive(Debug)]
 pub(super) struct Place {
     pub source: Text,
+    /// The name of the operator's credential that its token is.
+    credential: Text,
     token: Token,
     per_minute: u32,
     kept: SignedDuration,
@@ -99,11 +101,16 @@ impl Desk {
             let rate = known.map(|place| place.rate.clone()).unwrap_or_default();
             let kept_on = known.map_or_else(|| Arc::new(Shelf::new(source.clone(), file)), |place| place.shelf.clone());
             let (per_minute, kept) = (push.batches_a_minute(), kept_for(&declared.spec));
-            sources.places.insert(source.clone(), Arc::new(Place { source, token, per_minute, kept, rate, shelf: kept_on }));
+            sources
+                .places
+                .insert(source.clone(), Arc::new(Place { source, credential: push.credentials.clone(), token, per_minute, kept, rate, shelf: kept_on }));
         }
-        // What a document declared that cannot be read for now is not taken back by that.
-        let unread = before.into_iter().filter(|(name, _)| !estate.sources.iter().any(|source| source.name == *name) && estate.unreadable_mentions(name));
-        sources.places.extend(unread);
+        // What a document declared that cannot be read for now is not taken back by that, as long as its token is still the operator's.
+        let unread =
+            |name: &Text| estate.unreadable.iter().any(|document| document.name.as_ref().is_none_or(|known| known == name)) && estate.unreadable_mentions(name);
+        let gone = before.into_iter().filter(|(name, _)| !estate.sources.iter().any(|source| source.name == *name) && unread(name));
+        let renewed = gone.filter_map(|(name, place)| Some((name, Arc::new(place.with_token(token(credentials, &place.credential).ok()?)))));
+        sources.places.extend(renewed);
         sources.estate = Some(estate.name.clone());
         problems
     }
@@ -126,6 +133,12 @@ impl Desk {
 }
 
 impl Place {
+    /// The same with the token as it is now.
+    fn with_token(&self, token: Token) -> Self {
+        let Self { source, credential, per_minute, kept, rate, shelf, .. } = self;
+        Self { source: source.clone(), credential: credential.clone(), token, per_minute: *per_minute, kept: *kept, rate: rate.clone(), shelf: shelf.clone() }
+    }
+
     /// Whether one more batch may come; else how long it is to wait.
     pub fn may_come(&self, now: Instant) -> Result<(), Duration> {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner).take(self.per_minute, now)

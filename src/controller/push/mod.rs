@@ -28,6 +28,7 @@ use axum::routing::post;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::body::{self, Unread};
@@ -54,13 +55,14 @@ pub fn router(desk: Arc<Desk>) -> Router {
 /// What is answered.
 struct Reply {
     status: StatusCode,
-    body: Value,
+    /// JSON.
+    body: String,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
     fn refusal(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, body: json!({"error": error.into()}), header: None }
+        Self { status, body: json!({"error": error.into()}).to_string(), header: None }
     }
 
     /// One that is to be asked again after so many seconds.
@@ -87,7 +89,8 @@ async fn take(desk: Arc<Desk>, request: Request<Body>) -> Reply {
     match judge(&desk, &parts.uri, &parts.headers, &mut body).await {
         Ok((source, taken)) => {
             tracing::debug!(source = &*source, taken = taken.taken, unchanged = taken.unchanged, older = taken.older, gone = taken.gone, "a batch was taken");
-            Reply { status: StatusCode::OK, body: told(&source, taken), header: None }
+            let body = serde_json::to_string(&Told { source: &source, taken }).unwrap_or_default();
+            Reply { status: StatusCode::OK, body, header: None }
         }
         Err(refusal) => {
             tracing::info!(status = refusal.status.as_u16(), "a batch of observations was refused");
@@ -97,9 +100,12 @@ async fn take(desk: Arc<Desk>, request: Request<Body>) -> Reply {
     }
 }
 
-fn told(source: &Text, taken: Taken) -> Value {
-    let Taken { taken, unchanged, older, gone, known } = taken;
-    json!({"source": source, "taken": taken, "unchanged": unchanged, "older": older, "gone": gone, "known": known})
+/// What is told of a batch that was taken.
+#[derive(Serialize)]
+struct Told<'a> {
+    source: &'a Text,
+    #[serde(flatten)]
+    taken: Taken,
 }
 
 async fn judge(desk: &Desk, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> Result<(Text, Taken), Reply> {
@@ -123,7 +129,7 @@ async fn judge(desk: &Desk, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> 
     }
     let facts = batch::parse(&held.bytes, at, latest).map_err(|refusal| {
         let lines: Vec<Value> = refusal.lines.iter().map(|(line, error)| json!({"line": line, "error": error})).collect();
-        Reply { status: StatusCode::BAD_REQUEST, body: json!({"error": refusal.reason, "lines": lines}), header: None }
+        Reply { status: StatusCode::BAD_REQUEST, body: json!({"error": refusal.reason, "lines": lines}).to_string(), header: None }
     })?;
     drop(held);
     let source = place.source.clone();

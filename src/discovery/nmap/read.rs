@@ -43,12 +43,12 @@ pub(super) fn read(file: Box<dyn Read + Send>, manner: &Manner, stop: &AtomicBoo
         }
         buffer.clear();
         xml.get_mut().left = LARGEST_PART;
-        let event = xml.read_event_into(&mut buffer);
         let line = xml.get_ref().line;
+        let event = xml.read_event_into(&mut buffer);
         let read = match event {
             Ok(Event::Eof) => break Ok(()),
             Ok(event) => scan.take(&event).map_err(|reason| format!("line {line}: {reason}")),
-            Err(error) => Err(told(&error, line)),
+            Err(error) => Err(told(&error, xml.get_ref().line)),
         };
         if let Err(reason) = read {
             break Err(reason);

@@ -74,7 +74,7 @@ impl Source for PushSource {
         let reading = tokio::task::spawn_blocking(move || roomy(|| read(&file, &stop)));
         let defect = || Err("reading what was pushed failed because of a defect in Bowline; please report it".to_owned());
         let read = reading.await.unwrap_or_else(|_| Ok(defect())).unwrap_or_else(Err);
-        let answer = Answer { source: self.name.clone(), at: now, evidence: "pushed".into(), ..Answer::default() };
+        let answer = Answer { source: self.name.clone(), at: now, evidence: "what agents pushed".into(), ..Answer::default() };
         let Read { whole, mut found } = match read {
             Ok(read) => read,
             Err(error) => return Answer { error: Some(error.into()), ..answer },

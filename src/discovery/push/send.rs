@@ -195,8 +195,11 @@ async fn patiently(carrier: &Carrier, url: &Url, token: &HeaderValue, portion: &
             Verdict::Again { wait, reason } => (false, wait, reason),
         };
         let pause = judge::pause(tries, wait, limited, chance());
-        if tries >= TRIES || Instant::now() + pause >= deadline {
-            return Err(if tries > 1 { format!("{reason}, {tries} times") } else { reason });
+        if tries >= TRIES {
+            return Err(format!("{reason}, {tries} times"));
+        }
+        if Instant::now() + pause >= deadline {
+            return Err(format!("{reason}; to wait {} s is longer than the {} minutes that all of it may take", pause.as_secs(), PATIENCE.as_secs() / 60));
         }
         tracing::debug!(seconds = pause.as_secs_f64(), "waits before the next try");
         sleep(pause).await;

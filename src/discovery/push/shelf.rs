@@ -123,6 +123,8 @@ impl Shelf {
         let lock = File::create(self.file.with_extension("lock")).map_err(unkept)?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
+            // Some file systems know no locks; there it is for the operator to run one process.
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(ShelfError::Unkept("another `bowline run` takes what is pushed to this source".to_owned())),
             Err(TryLockError::Error(error)) => Err(unkept(error)),
         }
