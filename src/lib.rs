@@ -14,6 +14,7 @@
 //! change    written as change requests                   pure
 //! plan      the pure middle as one function              pure
 //! difference what one plan changes of another            pure
+//! import    what is found and not declared, as YAML      pure
 //! forge     opened, updated, closed                      output
 //! store     what must outlive a run                      output
 //! controller passes for ever, and at once by webhooks    all of it
@@ -36,5 +37,6 @@ pub mod failure;
 pub mod forge;
 pub mod identity;
 pub mod impact;
+pub mod import;
 pub mod plan;
 pub mod store;

@@ -116,7 +116,7 @@ impl Place {
 }
 
 /// What a folder is read without, as [`directory::collect`] says.
-fn is_passed_over(path: &str) -> bool {
+pub fn is_passed_over(path: &str) -> bool {
     let mut folders = path.split('/').rev().skip(1);
     folders.any(|folder| folder.starts_with('.') || folder == "target" || folder == "node_modules")
 }

@@ -1,17 +1,15 @@
 //! What every kind of drift looks at: the estate, what was said, and what its sources may say.
 
-use std::sync::OnceLock;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::compare::rules_along;
+use super::targets::Targets;
 use super::{Finding, FindingKind, Severity};
 use crate::api::{ConfigurationItemSpec, Lifecycle, OnDrift, Selector, Table, Text, Value};
 use crate::discovery::{Answer, Discovered, Observation};
 use crate::estate::class::AttributeRules;
 use crate::estate::select::{Matcher, Subject};
 use crate::estate::{Class, Declared, Estate, Mentions};
-use crate::identity::ends::Ends;
 use crate::identity::{Correlation, Match, Sighting};
 use crate::impact::ServiceGraph;
 
@@ -28,7 +26,8 @@ pub(super) struct Context<'a> {
     /// What the sources cover that were not asked this time.
     unasked: Vec<Matcher>,
     graph: Option<ServiceGraph>,
-    ends: OnceLock<Ends<'a>>,
+    /// Which item a relation leads to.
+    pub(super) targets: Targets<'a>,
     /// What the documents that could not be read speak of.
     pub(super) unread: Mentions<'a>,
 }
@@ -36,6 +35,8 @@ pub(super) struct Context<'a> {
 /// A source that was asked, and what it may say.
 pub(super) struct Source<'a> {
     pub(super) answer: &'a Answer,
+    /// Its place among the answers.
+    pub(super) place: u32,
     pub(super) priority: i32,
     pub(super) may_insert: bool,
     /// What was seen before this is stale.
@@ -45,13 +46,13 @@ pub(super) struct Source<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(estate: &'a Estate, discovered: &'a Discovered, correlation: &'a Correlation, now: Timestamp) -> Self {
-        let sources: Vec<Source> = discovered.answers.iter().map(|answer| Source::new(estate, answer, now)).collect();
+        let sources: Vec<Source> = (0..).zip(&discovered.answers).map(|(place, answer)| Source::new(estate, place, answer, now)).collect();
         let asked = |name: &Text| discovered.answers.iter().any(|answer| answer.source == *name);
         let unasked = estate.sources.iter().filter(|source| !source.spec.suspend && !asked(&source.name));
         let unasked: Vec<Matcher> = unasked.map(|source| Matcher::new(&source.spec.scope)).collect();
         let needs_services = sources.iter().map(|source| &source.scope).chain(&unasked).any(Matcher::needs_services);
         let graph = needs_services.then(|| ServiceGraph::new(estate));
-        Self { estate, discovered, correlation, sources, unasked, graph, ends: OnceLock::new(), unread: Mentions::new(estate) }
+        Self { estate, discovered, correlation, sources, unasked, graph, targets: Targets::new(estate, discovered, correlation), unread: Mentions::new(estate) }
     }
 
     /// Whether the scope of this source covers the item.
@@ -95,11 +96,6 @@ impl<'a> Context<'a> {
 
     pub(super) fn class_of(&self, item: &Item) -> Option<&'a Class> {
         self.estate.classes.get(&item.spec.class)
-    }
-
-    /// The declared item that has one of these identifiers; none where there is none, or where they lead to several.
-    pub(super) fn item_of(&self, identifiers: &Table<Text>) -> Option<usize> {
-        self.ends.get_or_init(|| Ends::new(self.estate)).item_of(identifiers)
     }
 
     /// What to do about drift of the item as a whole.
@@ -174,10 +170,11 @@ impl<'a> Context<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(estate: &Estate, answer: &'a Answer, now: Timestamp) -> Self {
+    fn new(estate: &Estate, place: u32, answer: &'a Answer, now: Timestamp) -> Self {
         let spec = estate.source(&answer.source).map(|source| &source.spec);
         Self {
             answer,
+            place,
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
             fresh_from: now.checked_sub(SignedDuration::from_secs(estate.stale_after(&answer.source))).unwrap_or(Timestamp::MIN),

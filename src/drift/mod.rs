@@ -4,6 +4,7 @@
 //! compare   values by meaning
 //! context   what every kind looks at: what sources cover, what is stale, what is to be done
 //! facts     which source says the truth about an attribute
+//! targets   which item a source means by the other end of a relation
 //! finding   what all kinds result in
 //! ```
 
@@ -22,6 +23,7 @@ mod mass_absence;
 mod missing;
 mod relation;
 mod stale;
+mod targets;
 mod undeclared;
 
 use jiff::Timestamp;
@@ -37,6 +39,8 @@ use facts::Contradiction;
 
 pub use finding::{Finding, FindingKind, Severity};
 pub use missing::Absences;
+pub use targets::Targets;
+pub use undeclared::{Seen, Thing, things};
 
 /// Everything that differs, sorted by key, each key once. Services are not yet known: `impact` adds them.
 pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation, now: Timestamp) -> Vec<Finding> {

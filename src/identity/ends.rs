@@ -72,6 +72,11 @@ impl<'a> Ends<'a> {
         items.all(|item| item == first).then_some(first)
     }
 
+    /// Whether anything that is declared has this identifier; the value is in normal form.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        self.by_identifier.contains_key(&(name, Cow::Borrowed(value)))
+    }
+
     fn of(&self, target: &Target) -> String {
         match target {
             Target::Name(name) if self.estate.item(name).is_some() => declared(name),

@@ -6,6 +6,7 @@ pub mod difference;
 pub mod findings;
 pub mod github;
 pub mod identity;
+pub mod import;
 pub mod plan;
 pub mod progress;
 pub mod review;
