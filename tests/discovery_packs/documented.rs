@@ -70,7 +70,7 @@ fn facts_of_a_windows_host_are_read_too() {
 
 /// A resource of a state.
 fn resource(kind: &str, name: &str, attributes: &Value) -> Value {
-    json!({"mode": "managed", "type": kind, "name": name, "provider": "provider[\"registry.opentofu.org/x/y\"]",
+    json!({"mode": "managed", "type": kind, "name": name, "provider": "provider[\"registry.example.com/x/y\"]",
            "instances": [{"schema_version": 1, "attributes": attributes, "sensitive_attributes": []}]})
 }
 

@@ -1,7 +1,7 @@
 //! What real programs say of this machine, or of what they made a moment ago.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use bowline::api::Value;
@@ -9,7 +9,7 @@ use bowline::discovery::Observation;
 use serde_json::{Value as Json, json};
 
 use crate::packs_asked::{self, attributes, item, known_as, relation};
-use crate::peers::got::got;
+use crate::peers::got::{got, had};
 use crate::peers::{program, skip};
 use crate::site::{Site, complete};
 use crate::support::Place;
@@ -310,11 +310,22 @@ const INNER: &str = "resource \"terraform_data\" \"keyed\" {\n  for_each = toset
 /// taken for a machine. What real providers write into a resource is held by their documentation alone (`documented`).
 #[test]
 fn a_state_of_the_real_program_names_each_instance_of_each_module() {
-    let found = ["tofu", "terraform"].into_iter().find_map(program);
-    let Some(program) = found.or_else(|| got("tofu")) else { return };
+    let built = had("tofu");
+    let mut programs: Vec<PathBuf> = ["tofu", "terraform"].into_iter().filter_map(program).collect();
+    match built {
+        Ok(built) => programs.push(built),
+        Err(reason) if programs.is_empty() => skip(&reason),
+        Err(_) => {}
+    }
+    for program in &programs {
+        states_of(program);
+    }
+}
+
+fn states_of(program: &Path) {
     let site = Site::of(&[("main.tf", CONFIGURATION), ("inner/main.tf", INNER), ("observed/terraform/.gitkeep", "")]);
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(site.path())
