@@ -57,7 +57,7 @@ impl Answered {
 /// Sends bytes as they are.
 fn raw(address: &str, bytes: &[u8]) -> Answered {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     // A server that refuses early need not read the rest.
     let _ = stream.write_all(bytes);
     answer(&mut stream)

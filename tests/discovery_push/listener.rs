@@ -226,12 +226,12 @@ fn a_batch_over_the_limit_is_refused_and_the_largest_is_taken() {
     let sent = (0..4 * LARGEST / 0x10000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
     assert!(sent < 4 * LARGEST / 0x10000, "the server stops reading");
 
-    let filler = "x".repeat(1000);
+    let filler = "x".repeat(500_000);
     let line =
         |number: usize| format!("{{\"key\": \"k{number:05}\", \"class\": \"server\", \"attributes\": {{\"filler\": \"{filler}\"}}, \"seen\": \"{THEN}\"}}\n");
     let body: String = (0..LARGEST / line(0).len()).map(line).collect();
     let count = body.lines().count() as u64;
-    assert!(body.len() > LARGEST - 2000 && body.len() <= LARGEST);
+    assert!(body.len() > LARGEST - 600_000 && body.len() <= LARGEST);
     assert_eq!(listener.send("?source=web", &[], body.as_bytes()).counts(), [count, 0, 0, 0, count]);
 }
 
