@@ -25,7 +25,7 @@ const TOKEN: &str = "web-canary-0123456789abcdef";
 /// The token of the source `other`.
 const OTHER: &str = "other-canary-0123456789abcdef";
 /// An instant before now.
-const THEN: &str = "2026-11-25T08:00:00Z";
+const THEN: &str = "2026-01-05T08:00:00Z";
 
 /// What was answered.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Answered {
 /// Sends bytes as they are.
 fn raw(address: &str, bytes: &[u8]) -> Answered {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     // A server that refuses early need not read the rest.
     let _ = stream.write_all(bytes);
     answer(&mut stream)
@@ -100,7 +100,8 @@ fn server(name: &str, seen: &str, cpus: u32) -> Value {
     json!({"key": name, "class": "server", "name": name, "identifiers": {"dns/fqdn": format!("{name}.example.com")}, "attributes": {"cpus": cpus}, "seen": seen})
 }
 
-/// A source of the kind `push`.
+/// A source of the kind `push`, to which what these tests send is never too old, whenever they run.
 fn source(name: &str, push: &str, more: &str) -> String {
-    format!("apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {{name: {name}}}\nspec:\n  push: {{{push}}}\n{more}")
+    let stale = if more.contains("staleAfter") { "" } else { "  staleAfter: 36500d\n" };
+    format!("apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {{name: {name}}}\nspec:\n  push: {{{push}}}\n{stale}{more}")
 }

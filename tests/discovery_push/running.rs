@@ -71,7 +71,7 @@ fn what_is_pushed_is_seen_by_the_next_pass_and_by_every_verb() {
     assert_eq!((&answer["complete"], names(&answer)), (&json!(false), vec!["a", "x"]));
     assert!(answer["error"].as_str().unwrap().contains("complete=true"), "{answer}");
     assert_eq!(answer["items"][0]["seen"], THEN);
-    assert_eq!(findings(&place, "2026-11-25T09:00:00Z"), ["Changed a", "Undeclared x"], "of b nothing is concluded");
+    assert_eq!(findings(&place, "2026-01-05T09:00:00Z"), ["Changed a", "Undeclared x"], "of b nothing is concluded");
     let measured = until(|| exchange(&metrics, "GET /metrics HTTP/1.1\r\nHost: b\r\n\r\n").contains("source=\"web\"} 2").then_some(()));
     assert!(measured.is_some(), "a pass of the loop sees both");
     assert_eq!(running.terminate().0, Some(0));
@@ -81,27 +81,27 @@ fn what_is_pushed_is_seen_by_the_next_pass_and_by_every_verb() {
 fn what_was_pushed_outlives_the_process_however_it_ends() {
     let place = harbour("");
     let (running, address) = listening(&place);
-    push(&address, "?source=web&complete=true&at=2026-11-25T09:00:00Z", &[server("a", THEN, 4), server("x", THEN, 1)]).is(200);
+    push(&address, "?source=web&complete=true&at=2026-01-05T09:00:00Z", &[server("a", THEN, 4), server("x", THEN, 1)]).is(200);
     let before = std::fs::read(file(&place)).unwrap();
     drop(running); // killed
     assert_eq!(names(&discovered(&place)), ["a", "x"]);
     let (_running, address) = listening(&place);
-    let again = push(&address, "?source=web&complete=true&at=2026-11-25T09:00:00Z", &[server("a", THEN, 4), server("x", THEN, 1)]);
+    let again = push(&address, "?source=web&complete=true&at=2026-01-05T09:00:00Z", &[server("a", THEN, 4), server("x", THEN, 1)]);
     assert_eq!(again.counts(), [0, 2, 0, 0, 2]);
     assert_eq!(std::fs::read(file(&place)).unwrap(), before, "what is known already is not written anew");
-    assert_eq!(push(&address, "?source=web", &[server("y", "2026-11-25T10:00:00Z", 1)]).counts(), [1, 0, 0, 0, 3]);
+    assert_eq!(push(&address, "?source=web", &[server("y", "2026-01-05T10:00:00Z", 1)]).counts(), [1, 0, 0, 0, 3]);
 }
 
 #[test]
 fn from_a_whole_batch_absence_is_concluded_for_a_while() {
     let place = harbour(", completeFor: 2h");
     let (_running, address) = listening(&place);
-    push(&address, "?source=web&complete=true&at=2026-11-25T09:00:00Z", &[server("a", THEN, 4)]).is(200);
-    assert_eq!(findings(&place, "2026-11-25T10:00:00Z"), ["Missing b"]);
-    assert_eq!(findings(&place, "2026-11-25T11:00:00Z"), ["Missing b"]);
-    assert_eq!(findings(&place, "2026-11-25T11:00:01Z"), Vec::<String>::new(), "who was declared since would look missing");
-    push(&address, "?source=web", &[server("b", "2026-11-25T09:30:00Z", 4)]).is(200);
-    assert_eq!(findings(&place, "2026-11-25T10:00:00Z"), Vec::<String>::new(), "it came up since");
+    push(&address, "?source=web&complete=true&at=2026-01-05T09:00:00Z", &[server("a", THEN, 4)]).is(200);
+    assert_eq!(findings(&place, "2026-01-05T10:00:00Z"), ["Missing b"]);
+    assert_eq!(findings(&place, "2026-01-05T11:00:00Z"), ["Missing b"]);
+    assert_eq!(findings(&place, "2026-01-05T11:00:01Z"), Vec::<String>::new(), "who was declared since would look missing");
+    push(&address, "?source=web", &[server("b", "2026-01-05T09:30:00Z", 4)]).is(200);
+    assert_eq!(findings(&place, "2026-01-05T10:00:00Z"), Vec::<String>::new(), "it came up since");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn what_is_not_seen_for_long_is_stale_and_at_last_forgotten() {
 fn a_file_that_was_damaged_makes_the_answer_incomplete_and_is_set_aside() {
     let place = harbour("");
     let (running, address) = listening(&place);
-    push(&address, "?source=web&complete=true&at=2026-11-25T09:00:00Z", &[server("a", THEN, 4)]).is(200);
+    push(&address, "?source=web&complete=true&at=2026-01-05T09:00:00Z", &[server("a", THEN, 4)]).is(200);
     drop(running);
     let file = file(&place);
     let whole = std::fs::read(&file).unwrap();
