@@ -81,13 +81,15 @@ impl<'a> Ends<'a> {
         match target {
             Target::Name(name) if self.estate.item(name).is_some() => declared(name),
             Target::Name(name) => format!("name {name}"),
-            Target::Identifiers(identifiers) => match self.item_of(identifiers).and_then(|place| self.estate.items.get(place)) {
-                Some(item) => declared(&item.name),
-                None => {
-                    let spelled = identifiers.iter().filter_map(|(name, value)| Some(format!("{name} {}", normal_form(None, name, value)?)));
-                    spelled.min().map_or_else(|| "nothing".to_owned(), |least| format!("with {least}"))
-                }
-            },
+            Target::Identifiers(identifiers) => self.identified(identifiers),
         }
+    }
+
+    fn identified(&self, identifiers: &Table<Text>) -> String {
+        if let Some(item) = self.item_of(identifiers).and_then(|place| self.estate.items.get(place)) {
+            return declared(&item.name);
+        }
+        let spelled = identifiers.iter().filter_map(|(name, value)| Some(format!("{name} {}", normal_form(None, name, value)?)));
+        spelled.min().map_or_else(|| "nothing".to_owned(), |least| format!("with {least}"))
     }
 }

@@ -7,7 +7,7 @@
 #![allow(dead_code)] // each user has its own part
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // made-up numbers
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bowline::api::configuration_item::ConfigurationItemSpec;
 use bowline::api::{DiscoverySourceSpec, Lifecycle, Selector, Table, Text, Value};
@@ -272,7 +272,7 @@ impl World {
     /// How identity did, against the truth.
     pub fn score(&self, correlation: &Correlation) -> Score {
         let mut score = Score { observations: self.truth.iter().map(Vec::len).sum(), doubtful: correlation.ambiguities.len(), ..Score::default() };
-        let declared: HashMap<u32, ()> = self.machines.values().map(|machine| (*machine, ())).collect();
+        let declared: HashSet<u32> = self.machines.values().copied().collect();
         let mut placed: HashMap<u32, usize> = HashMap::new();
         // A record whose facts do not count beside a newer one of its source is in nobody's.
         for found in correlation.matches().iter().filter(|found| found.speaks) {
@@ -293,7 +293,7 @@ impl World {
             }
             let most = count.values().copied().max().unwrap_or_default();
             score.wrong += thing.len() - most;
-            for (machine, seen) in count.into_iter().filter(|(machine, _)| !declared.contains_key(machine)) {
+            for (machine, seen) in count.into_iter().filter(|(machine, _)| !declared.contains(machine)) {
                 let known = largest.entry(machine).or_default();
                 *known = (*known).max(seen);
             }
@@ -303,7 +303,7 @@ impl World {
             *seen.entry(*machine).or_default() += 1;
         }
         for (machine, seen) in seen {
-            let together = if declared.contains_key(&machine) { placed.get(&machine) } else { largest.get(&machine) };
+            let together = if declared.contains(&machine) { placed.get(&machine) } else { largest.get(&machine) };
             score.missed += seen - together.copied().unwrap_or_default();
         }
         score.awkward = self.truth.iter().flatten().filter(|machine| **machine > u32::MAX / 2 || self::machine(**machine).awkward).count();
@@ -324,11 +324,11 @@ impl World {
                 faults.push(format!("wrong: {} by {} in {} {:?}", tell(found.sighting), correlation.rule(found.rule), item.name, item.spec.identifiers));
             }
         }
-        let declared: HashMap<u32, ()> = self.machines.values().map(|machine| (*machine, ())).collect();
+        let declared: HashSet<u32> = self.machines.values().copied().collect();
         for thing in correlation.undeclared() {
             if thing.iter().any(|one| self.machine_of(*one) != self.machine_of(thing[0])) {
                 faults.push(format!("wrong together: {}", thing.iter().map(|one| tell(*one)).collect::<Vec<_>>().join("; ")));
-            } else if declared.contains_key(&self.machine_of(thing[0])) {
+            } else if declared.contains(&self.machine_of(thing[0])) {
                 faults.push(format!("missed: {} of {}", thing.iter().map(|one| tell(*one)).collect::<Vec<_>>().join("; "), self.machine_of(thing[0])));
             }
         }
