@@ -351,7 +351,7 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         source[field] = value;
         json!({"kubernetes": source})
     };
-    let one = &*format!("exactly one of {} must be given", rules::SOURCES.join(", "));
+    let one: &str = format!("exactly one of {} must be given", rules::SOURCES.join(", ")).leak();
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
