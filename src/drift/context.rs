@@ -14,7 +14,7 @@ use crate::identity::{Correlation, Match, Sighting};
 use crate::impact::ServiceGraph;
 
 /// After how many seconds a fact is stale where its source does not say: 60 days.
-const STALE_AFTER: i64 = 60 * 86_400;
+pub const STALE_AFTER: i64 = 60 * 86_400;
 
 /// A declared item.
 pub(super) type Item = Declared<ConfigurationItemSpec>;

@@ -18,6 +18,7 @@ mod conflict;
 mod context;
 mod duplicate;
 mod facts;
+mod identifiers;
 mod lingering;
 mod mass_absence;
 mod missing;
@@ -37,6 +38,7 @@ use compare::Lookup;
 use context::{Context, Item};
 use facts::Contradiction;
 
+pub use context::STALE_AFTER;
 pub use finding::{Finding, FindingKind, Severity};
 pub use targets::Targets;
 pub use undeclared::{Seen, Thing, things};
@@ -54,6 +56,7 @@ pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation,
     findings.extend(ambiguous::find(&context));
     findings.extend(duplicate::find(&context));
     findings.extend(lingering::find(&context));
+    findings.extend(identifiers::find(&context));
     findings.extend(stale::find(&context));
     findings.extend(certificate::find(estate, discovered, now));
     sort(&mut findings);
