@@ -12,7 +12,7 @@ use crate::change::{self, Change};
 use crate::discovery::{Answer, Discovered};
 use crate::drift::{self, Absences, Finding};
 use crate::estate::{Diagnostic, Estate};
-use crate::identity;
+use crate::identity::{self, Correlation};
 use crate::impact::{ServiceGraph, nearest_first};
 
 /// What differs, and what is proposed. The same input gives the same bytes.
@@ -92,8 +92,18 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
 
 /// The same, and for each item of the estate whether a source has found it.
 pub fn plan_and_found(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Vec<bool>) {
+    let (plan, correlation) = plan_and_correlation(estate, discovered, now);
+    (plan, found(estate, &correlation))
+}
+
+/// For each item of the estate whether a source has found it.
+pub fn found(estate: &Estate, correlation: &Correlation) -> Vec<bool> {
+    (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect()
+}
+
+/// The same, and which observation is which item.
+pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Correlation) {
     let correlation = identity::correlate(estate, discovered);
-    let found = (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect();
     let graph = ServiceGraph::new(estate);
     let (mut findings, absences) = drift::survey(estate, discovered, &correlation, now);
     for finding in &mut findings {
@@ -114,7 +124,7 @@ pub fn plan_and_found(estate: &Estate, discovered: &Discovered, now: Timestamp) 
         diagnostics: estate.diagnostics.clone(),
         absences,
     };
-    (plan, found)
+    (plan, correlation)
 }
 
 /// The services that a finding can hurt, worst first; of equally hurt ones, the nearest first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bowline::api::{API_VERSION, Selector, Text};
 use bowline::estate::directory::{self, Limits};
-use bowline::estate::{Estate, SourceFile, load};
+use bowline::estate::{Estate, SourceFile, load, select};
 use bowline::failure::Failure;
 use bowline::import::{self, Choice, Import};
 use clap::Args;
@@ -34,7 +34,7 @@ pub struct Arguments {
     class: Vec<Text>,
 
     /// Only what this selector chooses, written as in a document: '{classes: [virtual-machine], labels: {env: [prod]}}'
-    #[arg(long, value_name = "SELECTOR", value_parser = selector)]
+    #[arg(long, value_name = "SELECTOR", value_parser = select::read)]
     select: Option<Selector>,
 
     /// Also this attribute, which no class knows and no item declares; `*` stands for any characters; may be repeated
@@ -45,10 +45,6 @@ pub struct Arguments {
     /// exists is touched
     #[arg(long, value_name = "FOLDER")]
     into: Option<PathBuf>,
-}
-
-fn selector(text: &str) -> Result<Selector, String> {
-    Choice::selector(text).map_err(|unfit| format!("{unfit}; write for example {{classes: [virtual-machine], labels: {{env: [prod]}}}}"))
 }
 
 /// Prints or writes the documents.
@@ -87,6 +83,9 @@ fn refuse_unknown(estate: &Estate, arguments: &Arguments) -> Result<(), Failure>
     if let Some(unknown) = arguments.source.iter().find(|name| !sources().any(|source| source == &***name)) {
         let near = session::nearest(unknown, sources()).unwrap_or_else(|| "none is declared".to_owned());
         return Err(Failure::new(format!("no source has the name `{unknown}`")).hint(format!("nearest: {near}")));
+    }
+    if arguments.select.as_ref().is_some_and(|selector| !selector.services.is_empty()) {
+        return Err(Failure::new("`services` chooses nothing here: what is not declared yet is part of no service").hint("choose by class, owner or label"));
     }
     let wanted = arguments.class.iter().chain(arguments.select.iter().flat_map(|selector| &selector.classes).filter(|class| !class.contains('*')));
     for class in wanted {

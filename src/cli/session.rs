@@ -15,6 +15,7 @@ use bowline::discovery::reach::Reach;
 use bowline::discovery::run::{self as discovery, Limits, Timed};
 use bowline::discovery::{Discovered, History};
 use bowline::estate::{Estate, SourceFile, directory, git, load};
+use bowline::identity::Correlation;
 use bowline::plan::Plan;
 use bowline::store::{Opened, Store};
 use clap::Args;
@@ -173,6 +174,11 @@ impl Session {
             self.discovered.history.confirmed.insert(name.clone(), items);
         }
         Ok(())
+    }
+
+    /// The same, and which observation is which item.
+    pub fn plan_and_correlation(&self) -> (Plan, Correlation) {
+        bowline::plan::plan_and_correlation(&self.estate, &self.discovered, self.now)
     }
 
     /// Opens the store for writing, telling what it had to do to be usable.

@@ -18,6 +18,7 @@ mod conflict;
 mod context;
 mod duplicate;
 mod facts;
+mod identifiers;
 mod lingering;
 mod mass_absence;
 mod missing;
@@ -61,6 +62,7 @@ pub fn survey(estate: &Estate, discovered: &Discovered, correlation: &Correlatio
     findings.extend(ambiguous::find(&context));
     findings.extend(duplicate::find(&context));
     findings.extend(lingering::find(&context));
+    findings.extend(identifiers::find(&context));
     findings.extend(stale::find(&context));
     findings.extend(certificate::find(estate, discovered, now));
     sort(&mut findings);

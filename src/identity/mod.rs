@@ -253,6 +253,16 @@ pub(crate) fn normal_form<'a>(class: Option<&Class>, identifier: &str, value: &'
     (!normal::is_bogus(class, identifier, value)).then(|| normal::Form::of(identifier).normal(value))
 }
 
+/// Whether an identifier is only a name or an address: such are given to the next thing when the first is gone.
+pub(crate) fn is_reusable(identifier: &str) -> bool {
+    normal::is_reusable(identifier)
+}
+
+/// Whether the values of an identifier are host names.
+pub(crate) fn is_host_name(identifier: &str) -> bool {
+    normal::Form::of(identifier) == normal::Form::Host
+}
+
 /// Counts of items and observations fit 32 bits: four thousand times the design size.
 fn index(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)

@@ -1,7 +1,5 @@
 //! Which of the things that nobody declared are imported.
 
-use thiserror::Error;
-
 use super::names::object_name;
 use crate::api::{Selector, Text};
 use crate::discovery::{Discovered, Observation};
@@ -20,34 +18,6 @@ pub struct Choice {
     pub selector: Option<Selector>,
     /// Attributes that no class knows and that are imported all the same; `*` stands for any run of characters.
     pub attributes: Vec<Text>,
-}
-
-/// Why a choice cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unfit {
-    /// It is no selector.
-    #[error("this is no selector: {0}")]
-    Unreadable(String),
-    /// It chooses nothing, whatever is found.
-    #[error("the selector is empty, and an empty selector matches nothing")]
-    Empty,
-    /// It asks for what only declared items have.
-    #[error("`services` chooses nothing here: what is not declared yet is part of no service")]
-    Services,
-}
-
-impl Choice {
-    /// The selector of this text: as in a document, `{classes: [virtual-machine], labels: {env: [prod]}}`.
-    pub fn selector(text: &str) -> Result<Selector, Unfit> {
-        let selector: Selector = serde_yaml::from_str(text).map_err(|error| Unfit::Unreadable(error.to_string()))?;
-        if selector.is_empty() {
-            return Err(Unfit::Empty);
-        }
-        if !selector.services.is_empty() {
-            return Err(Unfit::Services);
-        }
-        Ok(selector)
-    }
 }
 
 /// A choice, made ready for many things.
@@ -93,32 +63,5 @@ impl<'a> Chosen<'a> {
         };
         // As the source calls it, or as it would be declared.
         matcher.matches(&self.estate.classes, &subject(&observation.name)) || matcher.matches(&self.estate.classes, &subject(&object_name(&observation.name)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_selector_is_written_as_in_a_document() {
-        let selector = Choice::selector("{classes: [virtual-machine], labels: {env: [prod]}}").unwrap();
-        assert_eq!(selector.classes, [Text::from("virtual-machine")]);
-        assert_eq!(selector, Choice::selector(r#"{"classes": ["virtual-machine"], "labels": {"env": ["prod"]}}"#).unwrap(), "JSON is YAML");
-    }
-
-    #[test]
-    fn a_selector_that_means_nothing_is_refused_in_words() {
-        for (text, told) in [
-            ("class=virtual-machine", "this is no selector"),
-            ("{clases: [server]}", "clases"),
-            ("{classes: server}", "this is no selector"),
-            ("{}", "matches nothing"),
-            ("{services: [payments]}", "no service"),
-            ("{classes: [", "this is no selector"),
-        ] {
-            let error = Choice::selector(text).unwrap_err().to_string();
-            assert!(error.contains(told), "{text}: {error}");
-        }
     }
 }

@@ -28,7 +28,7 @@ use crate::drift;
 use crate::estate::Estate;
 use crate::identity;
 
-pub use choose::{Choice, Unfit};
+pub use choose::Choice;
 pub use files::{LARGEST, MOST_IN_FILE, NewFile};
 pub use report::{LeftOut, Reason, Report, Without};
 

@@ -13,31 +13,38 @@ use proptest::prelude::*;
 use crate::builders::{answer, now, source};
 use crate::world::ODD;
 
+/// Names with one of these values each, or without.
+fn fields(of: Vec<(&'static str, Vec<String>)>) -> impl Strategy<Value = String> {
+    let field = |(name, values): (&'static str, Vec<String>)| {
+        let value = prop::sample::select(values).prop_map(move |value| format!("{name}: {value}"));
+        prop::option::of(value)
+    };
+    of.into_iter().map(field).collect::<Vec<_>>().prop_map(|fields| fields.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
 /// One observation in the builders' form.
-#[allow(clippy::many_single_char_names)] // parts of tuples
 fn observation() -> impl Strategy<Value = String> {
     let class = prop::sample::select(vec!["virtual-machine", "server", "hypervisor", "cluster", "no-such-class"]);
     let name = prop_oneof![prop::sample::select(ODD.to_vec()).prop_map(str::to_owned), (0..6_u8).prop_map(|number| format!("vm-{number}"))];
-    let id = |name: &'static str, most: u8| prop::option::of((0..most).prop_map(move |number| format!("{name}: \"{number}a-{number}b\"")));
-    let identifiers = (
+    let id = |name, most: u8| (name, (0..most).map(|number| format!("\"{number}a-{number}b\"")).collect());
+    let identifiers = fields(vec![
         id("vsphere/instance-uuid", 12),
         id("bios/uuid", 10),
         id("serial/number", 8),
         id("dns/fqdn", 8),
         id("vsphere/cluster", 4),
         id("netbox/virtual-machine", 20),
-    );
-    let attribute =
-        |name: &'static str, values: Vec<&'static str>| prop::option::of(prop::sample::select(values).prop_map(move |value| format!("{name}: {value}")));
-    let attributes = (
-        attribute("memory", vec!["8Gi", "8192Mi", "16Gi", "\"\""]),
-        attribute("cpus", vec!["4", "\"4\"", "8"]),
-        attribute("os", vec!["{name: debian}", "{version: 12}", "{name: Debian, version: \"12.0\"}", "{name: windows}"]),
-        attribute("macAddresses", vec!["[\"00:50:56:00:00:01\"]", "[\"00-50-56-00-00-01\", \"00:50:56:00:00:02\"]", "[\"00:50:56:00:00:03\"]"]),
-        attribute("network", vec!["lan", "dmz"]),
-        attribute("uptime", vec!["1", "2"]),
-        attribute("tags", vec!["[a, b]", "[b, a]", "[\"no\", \"~\", \"1e3\"]"]),
-    );
+    ]);
+    let of = |name, values: &[&str]| (name, values.iter().map(|value| (*value).to_owned()).collect());
+    let attributes = fields(vec![
+        of("memory", &["8Gi", "8192Mi", "16Gi", "\"\""]),
+        of("cpus", &["4", "\"4\"", "8"]),
+        of("os", &["{name: debian}", "{version: 12}", "{name: Debian, version: \"12.0\"}", "{name: windows}"]),
+        of("macAddresses", &["[\"00:50:56:00:00:01\"]", "[\"00-50-56-00-00-01\", \"00:50:56:00:00:02\"]", "[\"00:50:56:00:00:03\"]"]),
+        of("network", &["lan", "dmz"]),
+        of("uptime", &["1", "2"]),
+        of("tags", &["[a, b]", "[b, a]", "[\"no\", \"~\", \"1e3\"]"]),
+    ]);
     let target = prop_oneof![
         (0..6_u8).prop_map(|number| format!("\"vm-{number}\"")),
         (0..4_u8).prop_map(|number| format!("{{identifiers: {{vsphere/cluster: \"{number}a-{number}b\"}}}}")),
@@ -45,21 +52,11 @@ fn observation() -> impl Strategy<Value = String> {
     ];
     let relation = (prop::sample::select(vec!["RunsOn", "MemberOf"]), target).prop_map(|(kind, to)| format!("{{type: {kind}, to: {to}}}"));
     let seen = prop::sample::select(vec!["", "", "", ", seen: \"2026-01-01T00:00:00Z\""]);
-    (class, name, 0..40_u16, identifiers, attributes, prop::collection::vec(relation, 0..3), seen).prop_map(
-        |(class, name, key, ids, attributes, relations, seen)| {
-            let (a, b, c, d, e, f) = ids;
-            let identifiers: Vec<String> = [a, b, c, d, e, f].into_iter().flatten().collect();
-            let (a, b, c, d, e, f, g) = attributes;
-            let attributes: Vec<String> = [a, b, c, d, e, f, g].into_iter().flatten().collect();
-            let name = serde_json::to_string(&name).unwrap();
-            format!(
-                "class: {class}, key: k-{key}, name: {name}, identifiers: {{{}}}, attributes: {{{}}}, relations: [{}]{seen}",
-                identifiers.join(", "),
-                attributes.join(", "),
-                relations.join(", ")
-            )
-        },
-    )
+    let parts = (class, name, 0..40_u16, identifiers, attributes, prop::collection::vec(relation, 0..3), seen);
+    parts.prop_map(|(class, name, key, identifiers, attributes, relations, seen)| {
+        let (name, relations) = (serde_json::to_string(&name).unwrap(), relations.join(", "));
+        format!("class: {class}, key: k-{key}, name: {name}, identifiers: {{{identifiers}}}, attributes: {{{attributes}}}, relations: [{relations}]{seen}")
+    })
 }
 
 fn answers() -> impl Strategy<Value = Vec<Answer>> {

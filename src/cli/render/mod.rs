@@ -7,6 +7,7 @@ pub mod findings;
 pub mod github;
 pub mod identity;
 pub mod import;
+pub mod items;
 pub mod plan;
 pub mod progress;
 pub mod review;

@@ -59,6 +59,12 @@ pub fn sources(style: Style, sources: &[SourceReport]) -> String {
     text
 }
 
+/// The sources that did not say all; nothing where every one did.
+pub fn incomplete(style: Style, all: &[SourceReport]) -> String {
+    let incomplete: Vec<SourceReport> = all.iter().filter(|source| !source.complete).cloned().collect();
+    if incomplete.is_empty() { String::new() } else { sources(style, &incomplete) }
+}
+
 /// One change request in two lines.
 fn change_line(style: Style, change: &Change) -> String {
     let when = match &change.schedule {
