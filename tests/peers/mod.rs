@@ -14,6 +14,7 @@ pub mod player;
 pub mod proxy;
 pub mod scripted;
 pub mod sshd;
+pub mod vcsim;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
