@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const PURE: [&str; 8] = ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/plan.rs", "src/difference.rs"];
 
 /// Files elsewhere that decide and leave the doing to others.
-const DECIDING: [&str; 30] = [
+const DECIDING: [&str; 35] = [
     "src/access/web/wait.rs",
     "src/controller/event.rs",
     "src/controller/kubernetes/agenda.rs",
@@ -35,6 +35,11 @@ const DECIDING: [&str; 30] = [
     "src/discovery/kubernetes/workload.rs",
     "src/discovery/tls/endpoint.rs",
     "src/discovery/tls/read.rs",
+    "src/discovery/vsphere/found.rs",
+    "src/discovery/vsphere/gaps.rs",
+    "src/discovery/vsphere/host.rs",
+    "src/discovery/vsphere/machine.rs",
+    "src/discovery/vsphere/object.rs",
     "src/estate/cluster.rs",
     "src/estate/select.rs",
     "src/forge/life.rs",

@@ -1,6 +1,7 @@
 //! `DiscoverySource`: where facts come from, what they mean, and what a complete answer covers.
 
 mod http;
+mod vsphere;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -10,8 +11,9 @@ use super::status::DiscoverySourceStatus;
 use super::{Period, Selector, Table, Text};
 
 pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpList, HttpSource, KeyPaging, OffsetPaging, PagePaging, Paging};
+pub use vsphere::VsphereSource;
 
-/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes` and `http` is given.
+/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes`, `http` and `vsphere` is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bowline.dev",
@@ -39,6 +41,9 @@ pub struct DiscoverySourceSpec {
     /// A JSON API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<Box<HttpSource>>,
+    /// A vCenter, or a single ESXi host. Only where Bowline is built with its feature `vsphere`, as the released ones are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vsphere: Option<Box<VsphereSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -76,6 +81,7 @@ impl DiscoverySourceSpec {
             ("tls", self.tls.is_some()),
             ("kubernetes", self.kubernetes.is_some()),
             ("http", self.http.is_some()),
+            ("vsphere", self.vsphere.is_some()),
         ];
         all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
@@ -83,7 +89,8 @@ impl DiscoverySourceSpec {
     /// The names of the operator's credentials that it uses.
     pub fn credentials(&self) -> impl Iterator<Item = &Text> {
         let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());
-        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials()))
+        let vsphere = self.vsphere.iter().map(|vsphere| &vsphere.credentials);
+        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(vsphere)
     }
 }
 

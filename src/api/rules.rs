@@ -9,7 +9,7 @@ use super::Kind;
 use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 5] = ["file", "host", "tls", "kubernetes", "http"];
+pub const SOURCES: [&str; 6] = ["file", "host", "tls", "kubernetes", "http", "vsphere"];
 /// The parts of a list of an `http` source of which exactly one is given.
 const LISTS: [&str; 2] = ["path", "export"];
 /// The parts of an Estate's `forge` of which exactly one is given.
@@ -89,6 +89,9 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.http.authorization.value", NAME),
     (Kind::DiscoverySource, "spec.http.list.export.every", PERIOD),
     (Kind::DiscoverySource, "spec.http.limits.request", PERIOD),
+    (Kind::DiscoverySource, "spec.vsphere.url", PATH),
+    (Kind::DiscoverySource, "spec.vsphere.credentials", NAME),
+    (Kind::DiscoverySource, "spec.vsphere.ca", PATH),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -132,6 +135,7 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.tls.endpoints", 4096),
     (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
     (Kind::DiscoverySource, "spec.http.joins", 16),
+    (Kind::DiscoverySource, "spec.vsphere.datacenters", 1024),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -421,6 +425,14 @@ fn source() -> Vec<Rule> {
         exactly_one(of, "spec.http.joins[].list", &LISTS),
         one_way(of, "spec.http.list.paging"),
         one_way(of, "spec.http.joins[].list.paging"),
+        Rule::new(
+            of,
+            "spec.vsphere.url",
+            "self.matches('^ *https?://[^/?#@ ]+')",
+            "this is no address of a vCenter; write for example https://vcenter.example.com",
+        ),
+        credential(of, "spec.vsphere.credentials"),
+        inside(of, "spec.vsphere.ca"),
     ];
     for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.http.limits.request", "spec.http.list.export.every"] {
         rules.extend(positive(of, at));

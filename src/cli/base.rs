@@ -200,7 +200,8 @@ impl Changed {
         let tls = spec.tls.as_ref().is_some_and(|tls| tls.files.iter().chain(&tls.authorities).any(|pattern| self.matching(pattern)));
         let kubeconfig = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.kubeconfig.as_ref()).is_some_and(|path| self.file(path));
         let ca = spec.http.as_ref().and_then(|http| http.ca.as_ref()).is_some_and(|path| self.file(path));
-        file || tls || kubeconfig || ca
+        let vsphere = spec.vsphere.as_ref().and_then(|vsphere| vsphere.ca.as_ref()).is_some_and(|path| self.file(path));
+        file || tls || kubeconfig || ca || vsphere
     }
 }
 

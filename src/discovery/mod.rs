@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod reach;
 pub mod run;
 pub mod tls;
+pub mod vsphere;
 
 use std::collections::BTreeMap;
 

@@ -21,7 +21,7 @@ use super::kubernetes::KubernetesSource;
 use super::kubernetes::identity::{Means, Surroundings};
 use super::reach::Reach;
 use super::tls::TlsSource;
-use super::{Answer, Source};
+use super::{Answer, Source, vsphere};
 use crate::api::rules::SOURCES;
 use crate::api::{DiscoverySourceSpec, Text};
 use crate::estate::{Declared, Estate};
@@ -147,6 +147,8 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         }))
     } else if let Some(http) = &spec.http {
         Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?))
+    } else if let Some(spec) = &spec.vsphere {
+        vsphere::source(name.clone(), spec, reach.clone(), deadline)
     } else {
         Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path"
 	"sync"
+	"time"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
@@ -25,12 +26,14 @@ type rule struct {
 	Method string `json:"method"`
 	Skip   int    `json:"skip"`
 	// expire: every session ends. destroy: virtual machines end whose names fit Objects. status: the answer is this HTTP status.
+	// stall: it waits for so many milliseconds.
 	// hide: objects whose names fit Objects are in no view, and asked for by name they are refused, as where the account may not see them. refuse:
-	// NoPermission instead of Property. missing: ManagedObjectNotFound instead of every property, as of an object that ends while it is read.
+	// NoPermission instead of Property. late: they are in no view, and asked for by name they are read. missing: ManagedObjectNotFound instead of every property, as of an object that ends while it is read.
 	Do       string `json:"do"`
 	Objects  string `json:"objects"`
 	Property string `json:"property"`
 	Status   int    `json:"status"`
+	Pause    int    `json:"milliseconds"`
 }
 
 type hooks struct {
@@ -80,6 +83,8 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.expire()
 		case "destroy":
 			h.destroy(one.Objects)
+		case "stall":
+			time.Sleep(time.Duration(one.Pause) * time.Millisecond)
 		case "status":
 			w.WriteHeader(one.Status)
 			return
@@ -119,7 +124,7 @@ func (h *hooks) due(method string) ([]*rule, []*rule) {
 		case one.Skip > 0:
 			one.Skip--
 			left = append(left, one)
-		case one.Do == "hide" || one.Do == "refuse" || one.Do == "missing":
+		case one.Do == "hide" || one.Do == "late" || one.Do == "refuse" || one.Do == "missing":
 			h.rights = append(h.rights, one)
 		default:
 			due = append(due, one)
@@ -228,9 +233,9 @@ func (h *hooks) filtered(one *rule, byView bool, objects []types.ObjectContent) 
 			ok, _ = path.Match(one.Objects, entity.Entity().Name)
 		}
 		switch {
-		case ok && one.Do == "hide" && byView:
+		case ok && byView && (one.Do == "hide" || one.Do == "late"):
 			continue
-		case ok:
+		case ok && one.Do != "late":
 			content = spoilt(one, content)
 		}
 		kept = append(kept, content)

@@ -187,9 +187,12 @@ func (one machine) guest(vm *simulator.VirtualMachine) {
 	}
 }
 
+// How a vCenter tags a port group that leads to the physical switches.
+const uplinks = "SYSTEM/DVS.UPLINKPG"
+
 func uplink(group *simulator.DistributedVirtualPortgroup) bool {
 	for _, tag := range group.Tag {
-		if tag.Key == "SYSTEM/DVS.UPLINKPG" {
+		if tag.Key == uplinks {
 			return true
 		}
 	}

@@ -17,13 +17,16 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 func main() {
 	model := simulator.VPX()
 	model.Host = 0
+	host := flag.Bool("esx", false, "a single ESXi host instead of a vCenter, with --vms and --datastores alone")
 	listen := flag.String("listen", "127.0.0.1:0", "where the API is served")
 	user := flag.String("user", "user", "the only account")
 	password := flag.String("password", "pass", "its password")
@@ -39,12 +42,18 @@ func main() {
 	flag.IntVar(&model.Portgroup, "portgroups", 1, "distributed port groups of each datacenter: DC0_DVPG0 …")
 	flag.Parse()
 	log.SetOutput(io.Discard) // what a client did wrong is for its test to say
+	if *host {
+		machines, datastores := model.Machine, model.Datastore
+		model = simulator.ESX()
+		model.Machine, model.Datastore = machines, datastores
+	}
 
 	if err := model.Create(); err != nil {
 		fail(err)
 	}
 	defer model.Remove()
 	service := model.Service
+	tag(service.Context)
 	service.Listen = &url.URL{User: url.UserPassword(*user, *password)}
 	service.RegisterSDK(service.Context.Map, service.Context.Map.Path+"/vimService")
 	if *inventory != "" {
@@ -58,6 +67,15 @@ func main() {
 	ready, _ := json.Marshal(map[string]string{"sdk": scheme + "://" + sdk + "/sdk", "control": "http://" + control})
 	fmt.Println(string(ready))
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// A vCenter tags the port groups that lead to the physical switches; the simulator does not.
+func tag(ctx *simulator.Context) {
+	for _, one := range ctx.Map.All("DistributedVirtualPortgroup") {
+		if group, ok := one.(*simulator.DistributedVirtualPortgroup); ok && strings.Contains(group.Name, "-DVUplinks") {
+			group.Tag = []types.Tag{{Key: uplinks}}
+		}
+	}
 }
 
 func fail(err error) {
