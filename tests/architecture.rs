@@ -8,7 +8,7 @@ const PURE: [&str; 10] =
     ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/import", "src/inventory", "src/plan.rs", "src/difference.rs"];
 
 /// Files elsewhere that decide and leave the doing to others.
-const DECIDING: [&str; 42] = [
+const DECIDING: [&str; 47] = [
     "src/access/web/wait.rs",
     "src/controller/event.rs",
     "src/controller/kubernetes/agenda.rs",
@@ -48,6 +48,11 @@ const DECIDING: [&str; 42] = [
     "src/discovery/snmp/walk.rs",
     "src/discovery/tls/endpoint.rs",
     "src/discovery/tls/read.rs",
+    "src/discovery/vsphere/found.rs",
+    "src/discovery/vsphere/gaps.rs",
+    "src/discovery/vsphere/host.rs",
+    "src/discovery/vsphere/machine.rs",
+    "src/discovery/vsphere/object.rs",
     "src/estate/cluster.rs",
     "src/estate/select.rs",
     "src/forge/life.rs",

@@ -4,6 +4,7 @@ mod http;
 mod network;
 mod nmap;
 mod push;
+mod vsphere;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpLi
 pub use network::{SnmpLimits, SnmpSource, SnmpTable};
 pub use nmap::NmapSource;
 pub use push::PushSource;
+pub use vsphere::VsphereSource;
 
 /// After how many seconds a fact is stale where its source does not say: 60 days.
 const STALE_AFTER: i64 = 60 * 86_400;
@@ -57,6 +59,9 @@ pub struct DiscoverySourceSpec {
     /// A scan by nmap, as a file below the estate's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nmap: Option<Box<NmapSource>>,
+    /// A vCenter, or a single ESXi host. Only where Bowline is built with its feature `vsphere`, as the released ones are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vsphere: Option<Box<VsphereSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -97,6 +102,7 @@ impl DiscoverySourceSpec {
             ("snmp", self.snmp.is_some()),
             ("push", self.push.is_some()),
             ("nmap", self.nmap.is_some()),
+            ("vsphere", self.vsphere.is_some()),
         ];
         all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
@@ -104,8 +110,9 @@ impl DiscoverySourceSpec {
     /// The names of the operator's credentials that it sends. What others show to it (`push`) is none of them.
     pub fn credentials(&self) -> impl Iterator<Item = &Text> {
         let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());
+        let vsphere = self.vsphere.iter().map(|vsphere| &vsphere.credentials);
         let snmp = self.snmp.iter().map(|snmp| &snmp.credentials);
-        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(snmp)
+        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(snmp).chain(vsphere)
     }
 
     /// After how many seconds without being seen a fact is stale.

@@ -9,7 +9,7 @@ use super::Kind;
 use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 8] = ["file", "host", "tls", "kubernetes", "http", "snmp", "push", "nmap"];
+pub const SOURCES: [&str; 9] = ["file", "host", "tls", "kubernetes", "http", "snmp", "push", "nmap", "vsphere"];
 /// The parts of a list of an `http` source of which exactly one is given.
 const LISTS: [&str; 2] = ["path", "export"];
 /// The parts of an Estate's `forge` of which exactly one is given.
@@ -97,6 +97,9 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.push.completeFor", PERIOD),
     (Kind::DiscoverySource, "spec.nmap.path", PATH),
     (Kind::DiscoverySource, "spec.nmap.class", NAME),
+    (Kind::DiscoverySource, "spec.vsphere.url", PATH),
+    (Kind::DiscoverySource, "spec.vsphere.credentials", NAME),
+    (Kind::DiscoverySource, "spec.vsphere.ca", PATH),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -141,6 +144,7 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
     (Kind::DiscoverySource, "spec.http.joins", 16),
     (Kind::DiscoverySource, "spec.snmp.targets", 4096),
+    (Kind::DiscoverySource, "spec.vsphere.datacenters", 1024),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -439,6 +443,14 @@ fn source() -> Vec<Rule> {
         Rule::new(of, "spec.snmp.targets", "self.size() > 0", "no device is named; name at least one, for example sw-1.example.com"),
         Rule::new(of, "spec.snmp.targets[]", HOST, "this is no device; write host or host:port, for example sw-1.example.com:161"),
         credential(of, "spec.snmp.credentials"),
+        Rule::new(
+            of,
+            "spec.vsphere.url",
+            "self.matches('^ *https?://[^/?#@ ]+')",
+            "this is no address of a vCenter; write for example https://vcenter.example.com",
+        ),
+        credential(of, "spec.vsphere.credentials"),
+        inside(of, "spec.vsphere.ca"),
     ];
     for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.push.completeFor", "spec.http.limits.request", "spec.http.list.export.every"] {
         rules.extend(positive(of, at));

@@ -208,7 +208,8 @@ impl Changed {
         let kubeconfig = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.kubeconfig.as_ref()).is_some_and(|path| self.file(path));
         let ca = spec.http.as_ref().and_then(|http| http.ca.as_ref()).is_some_and(|path| self.file(path));
         let nmap = spec.nmap.as_ref().is_some_and(|nmap| self.file(&nmap.path));
-        file || tls || kubeconfig || ca || nmap
+        let vsphere = spec.vsphere.as_ref().and_then(|vsphere| vsphere.ca.as_ref()).is_some_and(|path| self.file(path));
+        file || tls || kubeconfig || ca || nmap || vsphere
     }
 }
 

@@ -18,6 +18,7 @@ pub mod reach;
 pub mod run;
 pub mod snmp;
 pub mod tls;
+pub mod vsphere;
 
 use std::collections::{BTreeMap, BTreeSet};
 

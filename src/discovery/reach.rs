@@ -15,6 +15,9 @@ use super::tls::Connect;
 use crate::access::{Access, AccessError};
 use crate::credentials::Credentials;
 
+/// The largest file of authorities, in bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// Files and connections for the sources of one estate.
 #[derive(Clone)]
 pub struct Reach {
@@ -65,6 +68,18 @@ impl Reach {
     #[must_use]
     pub fn with_pushed(self, folder: PathBuf) -> Self {
         Self { pushed: Some(folder), ..self }
+    }
+
+    /// PEM of authorities in a declared file. The error says what is wrong with it.
+    pub(super) fn authorities(&self, path: &str) -> Result<Vec<u8>, String> {
+        let mut pem = Vec::new();
+        let file = self.files.open(path)?;
+        file.take(LARGEST + 1).read_to_end(&mut pem).map_err(|error| format!("`{path}` cannot be read: {}", error.kind()))?;
+        if pem.len() as u64 > LARGEST {
+            return Err(format!("`{path}` is larger than 1 MiB"));
+        }
+        super::tls::read::certificates_in(&pem).map_err(|error| format!("`{path}`: {error}"))?;
+        Ok(pem)
     }
 }
 

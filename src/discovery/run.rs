@@ -24,7 +24,7 @@ use super::push::{self, PushSource};
 use super::reach::Reach;
 use super::snmp::SnmpSource;
 use super::tls::TlsSource;
-use super::{Answer, Source};
+use super::{Answer, Source, vsphere};
 use crate::api::rules::SOURCES;
 use crate::api::{DiscoverySourceSpec, Text};
 use crate::estate::{Declared, Estate};
@@ -158,6 +158,8 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         Ok(Arc::new(PushSource::new(name.clone(), push, spec, push::file::path(folder, name))))
     } else if let Some(nmap) = &spec.nmap {
         Ok(Arc::new(NmapSource::new(name.clone(), nmap, reach.files.clone())))
+    } else if let Some(spec) = &spec.vsphere {
+        vsphere::source(name.clone(), spec, reach.clone(), deadline)
     } else {
         Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }

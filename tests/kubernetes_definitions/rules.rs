@@ -412,6 +412,19 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
     cases.extend(of_http());
     cases.extend(of_snmp());
     cases.extend(of_push_and_nmap());
+    let vsphere = |field: &str, value: &str| {
+        let mut source = json!({"url": "https://vcenter.example.com", "credentials": "vcenter"});
+        source[field] = value.into();
+        json!({"vsphere": source})
+    };
+    let address = "this is no address of a vCenter; write for example https://vcenter.example.com";
+    for (at, field, why, bad, good) in [
+        ("spec.vsphere.url", "url", address, "vcenter.example.com", "https://vcenter.example.com/sdk"),
+        ("spec.vsphere.credentials", "credentials", WITH_NAMESPACE, "other/vcenter", "vcenter"),
+        ("spec.vsphere.ca", "ca", OUTSIDE, "/etc/ca.pem", "ca.pem"),
+    ] {
+        cases.push(case(D, at, at, why, vsphere(field, bad), vsphere(field, good)));
+    }
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));

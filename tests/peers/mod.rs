@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod scripted;
 pub mod snmpd;
 pub mod sshd;
+pub mod vcsim;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

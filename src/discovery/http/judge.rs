@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::access::web::carry::Broken;
-use crate::access::web::one_line;
 use crate::access::web::wait::{asked_wait, doubled};
+use crate::access::web::{one_line, untrusted};
 
 /// The pause before the second try; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -86,11 +86,6 @@ pub(in crate::discovery) fn broken(broken: Broken, largest: usize, starts: bool)
         Broken::Cut(reason) if starts => Verdict::Final(format!("{reason}; {UNCERTAIN}")),
         Broken::NotConnected(reason) | Broken::Cut(reason) => Verdict::Again { wait: None, reason },
     }
-}
-
-fn untrusted(reason: &str) -> String {
-    let unknown = reason.contains("UnknownIssuer") || reason.contains("CaUsedAsEndEntity");
-    format!("{reason}{}", if unknown { "; name the file of its authority, or of the certificate itself, with `ca`" } else { "" })
 }
 
 /// The pause before a request is sent again, after so many tries: what the server asks for, else doubling; with chance, so that not all come back

@@ -13,7 +13,7 @@ use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
 use crate::discovery::kubernetes::kinds::is_label;
-use crate::discovery::{http, mapping, patterns, snmp};
+use crate::discovery::{http, mapping, patterns, snmp, vsphere};
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
 const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
@@ -135,6 +135,11 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
     }
     mistakes.extend(spec.snmp.iter().flat_map(|snmp| snmp::check::mistakes(snmp)).map(|(path, message)| Mistake::at(&path, "bad-source", message)));
     mistakes.extend(given_form(spec));
+    if let Some(spec) = &spec.vsphere {
+        mistakes.extend(spec.ca.iter().filter_map(|path| outside_root("spec.vsphere.ca", path)));
+        let wrong = vsphere::mistakes(spec);
+        mistakes.extend(wrong.into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    }
     mistakes.extend(expressions(spec));
     mistakes
 }
