@@ -191,7 +191,7 @@ impl Maker<'_> {
         let class = seen.iter().map(|(_, (_, one))| &one.class).rev().max_by_key(|class| depth(class));
         let name = seen.iter().map(|(_, (_, one))| if one.name.is_empty() { &one.key } else { &one.name }).next();
         let at = |(_, (answer, one)): &(Sighting, (&crate::discovery::Answer, &crate::discovery::Observation))| one.seen.unwrap_or(answer.at);
-        let stale = |told: &(Sighting, (&crate::discovery::Answer, &crate::discovery::Observation))| {
+        let is_old = |told: &(Sighting, (&crate::discovery::Answer, &crate::discovery::Observation))| {
             self.fresh_from.get(told.0.answer as usize).is_some_and(|from| at(told) < *from)
         };
         Entry {
@@ -200,7 +200,7 @@ impl Maker<'_> {
             owner: seen.iter().find_map(|(_, (_, one))| one.owner.clone()),
             state,
             last_seen: seen.iter().map(at).max(),
-            stale: !seen.is_empty() && seen.iter().all(stale),
+            stale: !seen.is_empty() && seen.iter().all(is_old),
             seen: seen
                 .iter()
                 .map(|told| SeenBy { source: told.1.0.source.clone(), key: told.1.1.key.clone(), name: told.1.1.name.clone(), at: at(told), sighting: told.0 })

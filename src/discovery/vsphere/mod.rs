@@ -15,16 +15,21 @@
 //! may say is checked all the same.
 
 #[cfg(any(feature = "vsphere", test))]
+#[cfg_attr(not(feature = "vsphere"), allow(dead_code))] // what only the pass uses
 mod found;
 #[cfg(any(feature = "vsphere", test))]
+#[cfg_attr(not(feature = "vsphere"), allow(dead_code))] // what only the pass uses
 mod gaps;
 #[cfg(any(feature = "vsphere", test))]
+#[cfg_attr(not(feature = "vsphere"), allow(dead_code))] // what only the pass uses
 mod host;
 #[cfg(any(feature = "vsphere", test))]
+#[cfg_attr(not(feature = "vsphere"), allow(dead_code))] // what only the pass uses
 mod machine;
 #[cfg(feature = "vsphere")]
 mod missing;
 #[cfg(any(feature = "vsphere", test))]
+#[cfg_attr(not(feature = "vsphere"), allow(dead_code))] // what only the pass uses
 mod object;
 #[cfg(feature = "vsphere")]
 mod pass;
