@@ -10,9 +10,9 @@ use crate::api::{API_VERSION, Text};
 use crate::calendar::Calendar;
 use crate::change::{self, Change};
 use crate::discovery::{Answer, Discovered};
-use crate::drift::{self, Finding};
+use crate::drift::{self, Absences, Finding};
 use crate::estate::{Diagnostic, Estate};
-use crate::identity;
+use crate::identity::{self, Correlation};
 use crate::impact::{ServiceGraph, nearest_first};
 
 /// What differs, and what is proposed. The same input gives the same bytes.
@@ -39,6 +39,9 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What is wrong with the estate itself.
     pub diagnostics: Vec<Diagnostic>,
+    /// What this survey says of absence, for the store.
+    #[serde(skip)]
+    pub absences: Absences,
 }
 
 /// Counts of a plan.
@@ -52,6 +55,14 @@ pub struct Summary {
     pub findings: BTreeMap<&'static str, usize>,
     /// Change requests.
     pub changes: usize,
+    /// Items that are absent, but in too few surveys in a row yet to be missing (`safety.minimumFindings`).
+    #[serde(skip_serializing_if = "is_none")]
+    pub waiting: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What became of a source.
@@ -81,10 +92,20 @@ pub fn plan(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Plan {
 
 /// The same, and for each item of the estate whether a source has found it.
 pub fn plan_and_found(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Vec<bool>) {
+    let (plan, correlation) = plan_and_correlation(estate, discovered, now);
+    (plan, found(estate, &correlation))
+}
+
+/// For each item of the estate whether a source has found it.
+pub fn found(estate: &Estate, correlation: &Correlation) -> Vec<bool> {
+    (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect()
+}
+
+/// The same, and which observation is which item.
+pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Correlation) {
     let correlation = identity::correlate(estate, discovered);
-    let found = (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect();
     let graph = ServiceGraph::new(estate);
-    let mut findings = drift::find(estate, discovered, &correlation, now);
+    let (mut findings, absences) = drift::survey(estate, discovered, &correlation, now);
     for finding in &mut findings {
         finding.services = services(&graph, finding);
     }
@@ -96,13 +117,14 @@ pub fn plan_and_found(estate: &Estate, discovered: &Discovered, now: Timestamp) 
         estate: estate.name.clone(),
         revision: estate.revision.clone(),
         at: now,
-        summary: summarise(estate, discovered, &findings, &changes),
+        summary: Summary { waiting: absences.waiting, ..summarise(estate, discovered, &findings, &changes) },
         sources: discovered.answers.iter().map(SourceReport::of).collect(),
         findings,
         changes,
         diagnostics: estate.diagnostics.clone(),
+        absences,
     };
-    (plan, found)
+    (plan, correlation)
 }
 
 /// The services that a finding can hurt, worst first; of equally hurt ones, the nearest first.
@@ -122,5 +144,6 @@ fn summarise(estate: &Estate, discovered: &Discovered, findings: &[Finding], cha
         discovered: discovered.answers.iter().map(|answer| answer.items.len()).sum(),
         findings: counts,
         changes: changes.len(),
+        ..Summary::default()
     }
 }

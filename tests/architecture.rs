@@ -4,10 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 8] = ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/plan.rs", "src/difference.rs"];
+const PURE: [&str; 10] =
+    ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/import", "src/inventory", "src/plan.rs", "src/difference.rs"];
 
 /// Files elsewhere that decide and leave the doing to others.
-const DECIDING: [&str; 43] = [
+const DECIDING: [&str; 52] = [
     "src/access/web/wait.rs",
     "src/controller/event.rs",
     "src/controller/kubernetes/agenda.rs",
@@ -16,6 +17,7 @@ const DECIDING: [&str; 43] = [
     "src/controller/kubernetes/world.rs",
     "src/controller/lease/decide.rs",
     "src/controller/lease/machine.rs",
+    "src/controller/push/rate.rs",
     "src/controller/schedule.rs",
     "src/controller/signature.rs",
     "src/discovery/host/machine.rs",
@@ -34,6 +36,9 @@ const DECIDING: [&str; 43] = [
     "src/discovery/kubernetes/object.rs",
     "src/discovery/kubernetes/quantity.rs",
     "src/discovery/kubernetes/workload.rs",
+    "src/discovery/nmap/host.rs",
+    "src/discovery/push/batch.rs",
+    "src/discovery/push/facts.rs",
     "src/discovery/snmp/check.rs",
     "src/discovery/snmp/entities.rs",
     "src/discovery/snmp/interfaces.rs",
@@ -48,6 +53,11 @@ const DECIDING: [&str; 43] = [
     "src/discovery/ssh/known.rs",
     "src/discovery/tls/endpoint.rs",
     "src/discovery/tls/read.rs",
+    "src/discovery/vsphere/found.rs",
+    "src/discovery/vsphere/gaps.rs",
+    "src/discovery/vsphere/host.rs",
+    "src/discovery/vsphere/machine.rs",
+    "src/discovery/vsphere/object.rs",
     "src/estate/cluster.rs",
     "src/estate/select.rs",
     "src/forge/life.rs",
@@ -74,7 +84,7 @@ const FORBIDDEN: [&str; 16] = [
 ];
 
 /// Later folders of the path; data never goes back, so no earlier one knows them.
-const ORDER: [&str; 9] = ["api", "estate", "discovery", "identity", "drift", "impact", "calendar", "change", "forge"];
+const ORDER: [&str; 11] = ["api", "estate", "discovery", "identity", "drift", "inventory", "impact", "calendar", "change", "import", "forge"];
 
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {

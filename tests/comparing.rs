@@ -237,3 +237,29 @@ fn relations_differ_by_type_and_only_where_that_type_is_declared_and_reported() 
     assert_eq!(told(one, "{type: RunsOn, to: {identifiers: {other/id: '3'}}}"), none, "may be the declared one");
     assert_eq!(told(one, "{type: RunsOn, to: c-1}, {type: RunsOn, to: c-2}"), ["relation/a/relations.RunsOn: c-1 → [\"c-1\",\"c-2\"]"]);
 }
+
+#[test]
+fn a_relation_is_to_the_item_that_its_source_means_whatever_it_calls_it() {
+    let documents = [
+        item("a", "identifiers: {bios/uuid: u-1}, relations: [{type: RunsOn, to: c-1}]"),
+        item("c-1", "class: cluster, identifiers: {vsphere/cluster: one}"),
+        source("s", ""),
+        source("t", ""),
+    ];
+    let told = |s: &[&str], t: &[&str], to: &str| {
+        let machine = format!("name: A, identifiers: {{bios/uuid: u-1}}, relations: [{{type: RunsOn, to: {to}}}]");
+        let mut said = vec![machine.as_str()];
+        said.extend(s);
+        let found = findings(&estate(&documents), &discovered(vec![answer("s", &said), answer("t", t)]));
+        found.iter().filter(|finding| finding.kind == bowline::drift::FindingKind::Relation).map(|finding| finding.discovered.to_string()).collect::<Vec<_>>()
+    };
+    let none = Vec::<String>::new();
+    let cluster = "class: cluster, name: Cluster A, identifiers: {vsphere/cluster: one, t/id: '7'}";
+    let other = "class: cluster, name: Cluster A, identifiers: {vsphere/cluster: two}";
+    assert_eq!(told(&[cluster], &[], "Cluster A"), none, "the source's own name for it");
+    assert_eq!(told(&[], &[cluster], "Cluster A"), none, "another source's, as nothing else has it");
+    assert_eq!(told(&[cluster], &[other], "Cluster A"), none, "of two, the source's own");
+    assert_eq!(told(&[cluster, other], &[], "Cluster A"), ["Cluster A"], "it may be either");
+    assert_eq!(told(&[], &[cluster], "{identifiers: {t/id: '7'}}"), none, "an identifier that only a source knows");
+    assert_eq!(told(&[other], &[], "Cluster A"), ["Cluster A"], "what nobody declared");
+}

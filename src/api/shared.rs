@@ -246,6 +246,16 @@ pub enum OnDrift {
     Report,
 }
 
+/// What to do about an identifier that a source knows and a declaration lacks. Never meant are names and addresses, which pass
+/// to the next thing, and what sources dispute or another item has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum IdentifierPolicy {
+    /// Add it to the YAML.
+    Adopt,
+    /// Show it in the plan and open nothing.
+    Report,
+}
+
 /// What to do about drift, by attribute, with a default. The nearest wins: attribute, item, class, estate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -256,6 +266,10 @@ pub struct DriftPolicy {
     /// By attribute; a dotted path (`os.version`) for a part of one.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub attributes: Table<OnDrift>,
+    /// What to do about identifiers that a source which found the item knows and its declaration lacks. Left out: they are not
+    /// compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identifiers: Option<IdentifierPolicy>,
     /// Paths that are not compared at all, for example `attributes.tags` or `relations`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<Text>,

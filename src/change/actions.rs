@@ -77,11 +77,24 @@ fn adopt(estate: &Estate, finding: &Finding, action: &mut Action, index: usize, 
         return;
     }
     action.to = to.clone();
+    let (path, to) = into_the_first(estate, finding, path, to, wanted);
     match declared {
         Some(origin) => wanted.push(Wanted { origin, path, to, action: index }),
         None => action.instructions = Some(format!("{} is not declared as an item, so there is no file to edit", finding.item).into()),
     }
 }
+
+/// The first identifier of an item that declares none brings the map with it; those after it go into that.
+fn into_the_first(estate: &Estate, finding: &Finding, path: String, to: Value, wanted: &[Wanted]) -> (String, Value) {
+    let Some((item, name)) = estate.item(&finding.item).and_then(|item| estate.items.get(item)).zip(path.strip_prefix("spec.identifiers.")) else {
+        return (path, to);
+    };
+    let first = item.spec.identifiers.is_empty() && !wanted.iter().any(|known| known.origin == item.origin && known.path == IDENTIFIERS);
+    if first { (IDENTIFIERS.to_owned(), Value::Map(crate::api::Table::from_iter([(name, to)]))) } else { (path, to) }
+}
+
+/// Where an item's identifiers stand.
+const IDENTIFIERS: &str = "spec.identifiers";
 
 /// How a sensitive value reads in a finding.
 const SENSITIVE: &str = "(sensitive)";

@@ -13,6 +13,7 @@ use crate::api::Value;
 use crate::estate::yaml::{self, Limits, Node, NodeValue, RawDocument};
 
 pub use documents::{append_document, remove_document};
+pub(crate) use scalar::{flow, key_text};
 use splice::Splicer;
 
 /// One edit of a document.

@@ -34,7 +34,7 @@ pub fn run(_: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
     for (path, text) in files(&name)? {
         told.push_str(&write_new(folder, path, &text)?);
     }
-    told.push_str(&format!("\nNext:\n  bowline check {0}      # every problem, with its place\n  bowline discover {0}   # what this machine says of itself\n  bowline import {0}     # YAML for what is there and not declared\n  bowline plan {0}       # what differs\n", folder.display()));
+    told.push_str(&format!("\nNext:\n  bowline check {0}      # every problem, with its place\n  bowline discover {0}   # what this machine says of itself\n  bowline import {0} --into {0}/items   # declares what is there and not declared yet\n  bowline plan {0}       # what differs\n", folder.display()));
     print_text(&told)?;
     Ok(Outcome::Done)
 }

@@ -12,6 +12,7 @@ mod forge;
 mod impact;
 mod import;
 mod init;
+mod items;
 mod log;
 mod operations;
 mod options;
@@ -58,6 +59,8 @@ enum Verb {
     Discover(discover::Arguments),
     /// Write YAML for what is discovered and not declared
     Import(import::Arguments),
+    /// List the items and how they stand; find one by any of its names in any tool
+    Items(items::Arguments),
     /// Show what differs and what would be proposed; changes nothing
     Plan(plan::Arguments),
     /// Do one pass: plan, then open, update and close change requests
@@ -150,6 +153,7 @@ async fn dispatch(options: &Options, verb: Verb) -> Result<Outcome, Failure> {
         Verb::Check(arguments) => check::run(options, &arguments).await,
         Verb::Discover(arguments) => discover::run(options, &arguments).await,
         Verb::Import(arguments) => import::run(options, &arguments).await,
+        Verb::Items(arguments) => items::run(options, &arguments).await,
         Verb::Plan(arguments) => plan::run(options, &arguments).await,
         Verb::Reconcile(arguments) => reconcile::run(options, &arguments).await,
         Verb::Run(arguments) => run::run(options, &arguments).await,

@@ -239,13 +239,13 @@ impl Credentials {
         known
     }
 
-    /// The token of this name, to compare with what somebody sends: the secret of a webhook. It is sent nowhere, so the hosts
+    /// The token of this name, to compare with what somebody sends: the secret of a webhook, or what an agent shows. It is sent nowhere, so the hosts
     /// to which it is bound do not count.
     pub fn shared_secret(&self, name: &str) -> Result<&Secret, CredentialError> {
         let entry = self.entries.get(name).ok_or_else(|| CredentialError::Unknown(name.into()))?;
         match &entry.as_ref().map_err(Clone::clone)?.login {
             Login::Token { token, .. } => Ok(token),
-            _ => Err(CredentialError::Unusable { name: name.into(), reason: "the secret of a webhook must be a `token`".to_owned() }),
+            _ => Err(CredentialError::Unusable { name: name.into(), reason: "what others show or sign with must be a `token`".to_owned() }),
         }
     }
 

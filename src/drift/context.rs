@@ -1,23 +1,17 @@
 //! What every kind of drift looks at: the estate, what was said, and what its sources may say.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::OnceLock;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::compare::rules_along;
+use super::targets::Targets;
 use super::{Finding, FindingKind, Severity};
 use crate::api::{ConfigurationItemSpec, Lifecycle, OnDrift, Selector, Table, Text, Value};
 use crate::discovery::{Answer, Discovered, Observation};
 use crate::estate::class::AttributeRules;
 use crate::estate::select::{Matcher, Subject};
 use crate::estate::{Class, Declared, Estate, Mentions};
-use crate::identity::{Correlation, Match, Sighting, normal_form};
+use crate::identity::{Correlation, Match, Sighting};
 use crate::impact::ServiceGraph;
-
-/// After how many seconds a fact is stale where its source does not say: 60 days.
-const STALE_AFTER: i64 = 60 * 86_400;
 
 /// A declared item.
 pub(super) type Item = Declared<ConfigurationItemSpec>;
@@ -32,16 +26,17 @@ pub(super) struct Context<'a> {
     /// What the sources cover that were not asked this time.
     unasked: Vec<Matcher>,
     graph: Option<ServiceGraph>,
-    by_identifier: OnceLock<ByIdentifier<'a>>,
+    /// Which item a relation leads to.
+    pub(super) targets: Targets<'a>,
     /// What the documents that could not be read speak of.
     pub(super) unread: Mentions<'a>,
 }
 
-type ByIdentifier<'a> = HashMap<(&'a str, Cow<'a, str>), Option<usize>>;
-
 /// A source that was asked, and what it may say.
 pub(super) struct Source<'a> {
     pub(super) answer: &'a Answer,
+    /// Its place among the answers.
+    pub(super) place: u32,
     pub(super) priority: i32,
     pub(super) may_insert: bool,
     /// What was seen before this is stale.
@@ -51,18 +46,31 @@ pub(super) struct Source<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(estate: &'a Estate, discovered: &'a Discovered, correlation: &'a Correlation, now: Timestamp) -> Self {
-        let sources: Vec<Source> = discovered.answers.iter().map(|answer| Source::new(estate, answer, now)).collect();
+        let sources: Vec<Source> = (0..).zip(&discovered.answers).map(|(place, answer)| Source::new(estate, place, answer, now)).collect();
         let asked = |name: &Text| discovered.answers.iter().any(|answer| answer.source == *name);
         let unasked = estate.sources.iter().filter(|source| !source.spec.suspend && !asked(&source.name));
         let unasked: Vec<Matcher> = unasked.map(|source| Matcher::new(&source.spec.scope)).collect();
         let needs_services = sources.iter().map(|source| &source.scope).chain(&unasked).any(Matcher::needs_services);
         let graph = needs_services.then(|| ServiceGraph::new(estate));
-        Self { estate, discovered, correlation, sources, unasked, graph, by_identifier: OnceLock::new(), unread: Mentions::new(estate) }
+        Self { estate, discovered, correlation, sources, unasked, graph, targets: Targets::new(estate, discovered, correlation), unread: Mentions::new(estate) }
     }
 
     /// Whether the scope of this source covers the item.
     pub(super) fn covers(&self, source: &Source, item: &Item) -> bool {
         self.in_scope(&source.scope, item)
+    }
+
+    /// Whether a source that is silent now spoke of this attribute not longer ago than its facts last. Where nothing is
+    /// known of it, `unknown` is the answer.
+    pub(super) fn was_heard(&self, source: &Source, class: &str, attribute: &str, unknown: bool) -> bool {
+        let history = &self.discovered.history;
+        let name = &source.answer.source;
+        let Some(last) = history.sources.get(name) else { return unknown };
+        let spoke = history.spoken.get(name).is_none_or(|classes| {
+            let related = |known: &str| known == class || self.estate.classes.is_a(class, known) || self.estate.classes.is_a(known, class);
+            classes.iter().any(|(known, attributes)| related(known) && attributes.contains(attribute))
+        });
+        spoke && last.at >= source.fresh_from
     }
 
     /// Whether a source that was not asked this time could have seen the item.
@@ -88,17 +96,6 @@ impl<'a> Context<'a> {
 
     pub(super) fn class_of(&self, item: &Item) -> Option<&'a Class> {
         self.estate.classes.get(&item.spec.class)
-    }
-
-    /// The declared item that has one of these identifiers; none where there is none, or where they lead to several.
-    pub(super) fn item_of(&self, identifiers: &Table<Text>) -> Option<usize> {
-        let known = self.by_identifier.get_or_init(|| by_identifier(self.estate));
-        let mut items = identifiers.iter().filter_map(|(name, value)| {
-            let value = normal_form(None, name, value)?;
-            *known.get(&(&**name, Cow::Borrowed(&*value)))?
-        });
-        let first = items.next()?;
-        items.all(|item| item == first).then_some(first)
     }
 
     /// What to do about drift of the item as a whole.
@@ -173,15 +170,14 @@ impl<'a> Context<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(estate: &Estate, answer: &'a Answer, now: Timestamp) -> Self {
-        let declared = estate.sources.binary_search_by(|source| source.name.cmp(&answer.source)).ok().and_then(|place| estate.sources.get(place));
-        let spec = declared.map(|source| &source.spec);
-        let stale_after = spec.and_then(|spec| spec.stale_after.as_ref()).map_or(STALE_AFTER, crate::api::Period::seconds);
+    fn new(estate: &Estate, place: u32, answer: &'a Answer, now: Timestamp) -> Self {
+        let spec = estate.source(&answer.source).map(|source| &source.spec);
         Self {
             answer,
+            place,
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
-            fresh_from: now.checked_sub(SignedDuration::from_secs(stale_after)).unwrap_or(Timestamp::MIN),
+            fresh_from: now.checked_sub(SignedDuration::from_secs(estate.stale_after(&answer.source))).unwrap_or(Timestamp::MIN),
             scope: spec.map_or_else(|| Matcher::new(&Selector::default()), |spec| Matcher::new(&spec.scope)),
         }
     }
@@ -224,19 +220,6 @@ fn is_at_or_below(path: &str, above: &str) -> bool {
 /// What the longest path says that is `path` or above it.
 fn nearest(paths: &Table<OnDrift>, path: &str) -> Option<OnDrift> {
     paths.iter().filter(|(above, _)| is_at_or_below(path, above)).max_by_key(|(above, _)| above.len()).map(|(_, action)| *action)
-}
-
-fn by_identifier(estate: &Estate) -> ByIdentifier<'_> {
-    let mut known: ByIdentifier = HashMap::new();
-    for (place, item) in estate.items.iter().enumerate() {
-        for (name, value) in &item.spec.identifiers {
-            let class = estate.classes.get(&item.spec.class);
-            if let Some(value) = normal_form(class, name, value) {
-                known.entry((name, value)).and_modify(|item| *item = None).or_insert(Some(place));
-            }
-        }
-    }
-    known
 }
 
 /// Names for a sentence: `a`, `a and b`, `a, b and c`; of many the first few and how many more.

@@ -123,6 +123,14 @@ impl Finding {
         }
     }
 
+    /// What differs, in a word: `memory`, `identifiers.asset/tag`, `Missing`.
+    pub fn word(&self) -> &str {
+        match (self.kind, self.path.as_deref()) {
+            (FindingKind::Changed, Some(path)) => path.strip_prefix("attributes.").unwrap_or(path),
+            (kind, _) => kind.name(),
+        }
+    }
+
     /// A digest of the parts, 16 hexadecimal digits. Each part is preceded by its length, so no two lists are alike.
     pub fn digest(parts: &[&str]) -> Text {
         let mut hash = Sha256::new();

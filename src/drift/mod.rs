@@ -4,6 +4,7 @@
 //! compare   values by meaning
 //! context   what every kind looks at: what sources cover, what is stale, what is to be done
 //! facts     which source says the truth about an attribute
+//! targets   which item a source means by the other end of a relation
 //! finding   what all kinds result in
 //! ```
 
@@ -17,11 +18,13 @@ mod conflict;
 mod context;
 mod duplicate;
 mod facts;
+mod identifiers;
 mod lingering;
 mod mass_absence;
 mod missing;
 mod relation;
 mod stale;
+mod targets;
 mod undeclared;
 
 use jiff::Timestamp;
@@ -36,24 +39,34 @@ use context::{Context, Item};
 use facts::Contradiction;
 
 pub use finding::{Finding, FindingKind, Severity};
+pub use missing::Absences;
+pub use targets::Targets;
+pub use undeclared::{Seen, Thing, things};
 
 /// Everything that differs, sorted by key, each key once. Services are not yet known: `impact` adds them.
 pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation, now: Timestamp) -> Vec<Finding> {
+    survey(estate, discovered, correlation, now).0
+}
+
+/// The same, and what this survey says of absence.
+pub fn survey(estate: &Estate, discovered: &Discovered, correlation: &Correlation, now: Timestamp) -> (Vec<Finding>, Absences) {
     let context = Context::new(estate, discovered, correlation, now);
     let absent = missing::absent(&context);
     let held = mass_absence::held(&context, &absent);
+    let (missing, absences) = missing::find(&context, &absent, &held, now);
     let mut findings: Vec<Finding> =
         estate.items.par_iter().enumerate().map_init(Lookup::default, |lookup, (place, item)| of_item(&context, place, item, lookup)).flatten_iter().collect();
-    findings.extend(missing::find(&context, &absent, &held));
+    findings.extend(missing);
     findings.extend(mass_absence::find(&context, &held));
     findings.extend(undeclared::find(&context));
     findings.extend(ambiguous::find(&context));
     findings.extend(duplicate::find(&context));
     findings.extend(lingering::find(&context));
+    findings.extend(identifiers::find(&context));
     findings.extend(stale::find(&context));
     findings.extend(certificate::find(estate, discovered, now));
     sort(&mut findings);
-    findings
+    (findings, absences)
 }
 
 /// Changed and disputed attributes, and relations.

@@ -35,8 +35,10 @@ fn finding(context: &Context, item: &Item, kind: &Text, seen: &[(&Source, &Obser
     }
     let declared: BTreeSet<&str> = item.spec.relations.iter().filter(|relation| relation.kind == *kind).map(|relation| &*relation.to).collect();
     let targets = |of: &dyn Fn(&Source) -> bool| -> Option<BTreeSet<String>> {
-        let relations = speaking.iter().filter(|(source, _)| of(source)).flat_map(|(_, one)| &one.relations).filter(|relation| relation.kind == *kind);
-        relations.map(|relation| name_of(context, relation, &declared)).collect()
+        let relations =
+            speaking.iter().filter(|(source, _)| of(source)).flat_map(|(source, one)| one.relations.iter().map(move |relation| (*source, relation)));
+        let relations = relations.filter(|(_, relation)| relation.kind == *kind);
+        relations.map(|(source, relation)| name_of(context, source, relation, &declared)).collect()
     };
     let (all, trusted) = (targets(&|_| true)?, targets(&|source| source.priority == best)?);
     let complete = speaking.iter().any(|(source, _)| source.answer.complete);
@@ -66,8 +68,8 @@ fn finding(context: &Context, item: &Item, kind: &Text, seen: &[(&Source, &Obser
 }
 
 /// The declared name of a target, or what the source calls it. None where it may be any of the `declared` targets.
-fn name_of(context: &Context, relation: &ObservedRelation, declared: &BTreeSet<&str>) -> Option<String> {
-    if let Some(item) = resolve(context, relation) {
+fn name_of(context: &Context, source: &Source, relation: &ObservedRelation, declared: &BTreeSet<&str>) -> Option<String> {
+    if let Some(item) = resolve(context, source, relation) {
         return Some(item.name.to_string());
     }
     match &relation.to {
@@ -83,17 +85,13 @@ fn name_of(context: &Context, relation: &ObservedRelation, declared: &BTreeSet<&
 }
 
 /// The declared item at the other end of a relation.
-fn resolve<'a>(context: &Context<'a>, relation: &ObservedRelation) -> Option<&'a Item> {
-    let place = match &relation.to {
-        Target::Name(name) => context.estate.item(name).or_else(|| context.estate.item(&name.to_lowercase())),
-        Target::Identifiers(identifiers) => context.item_of(identifiers),
-    };
-    context.estate.items.get(place?)
+fn resolve<'a>(context: &Context<'a>, source: &Source, relation: &ObservedRelation) -> Option<&'a Item> {
+    context.estate.items.get(context.targets.of(source.place, &relation.to)?)
 }
 
 /// The relations of an observation to declared items, as they would be declared.
-pub(super) fn known(context: &Context, observation: &Observation) -> Value {
-    let known = observation.relations.iter().filter_map(|relation| Some((&relation.kind, &resolve(context, relation)?.name)));
+pub(super) fn known(context: &Context, source: &Source, observation: &Observation) -> Value {
+    let known = observation.relations.iter().filter_map(|relation| Some((&relation.kind, &resolve(context, source, relation)?.name)));
     let sorted: BTreeSet<(&Text, &Text)> = known.collect();
     sorted.into_iter().map(|(kind, to)| Value::Map(Table::from_iter([("type", Value::from(kind.clone())), ("to", Value::from(to.clone()))]))).collect()
 }

@@ -8,6 +8,7 @@ pub(crate) mod across;
 pub(crate) mod document;
 pub(crate) mod private;
 pub(crate) mod schema;
+pub(crate) mod shared;
 
 use std::borrow::Cow;
 

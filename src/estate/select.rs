@@ -90,6 +90,16 @@ impl Subject<'_> {
     }
 }
 
+/// Reads a selector as it stands in a document, from an argument: `{classes: [virtual-machine], labels: {env: [prod]}}`.
+pub fn read(text: &str) -> Result<Selector, String> {
+    let example = "write for example {classes: [virtual-machine], labels: {env: [prod]}}";
+    let selector: Selector = serde_yaml::from_str(text).map_err(|error| format!("this is no selector: {error}; {example}"))?;
+    if selector.is_empty() {
+        return Err(format!("the selector is empty, and an empty selector matches nothing; {example}"));
+    }
+    Ok(selector)
+}
+
 /// Whether `selector` chooses `subject`. For many subjects, make a [`Matcher`].
 pub fn matches(classes: &Classes, selector: &Selector, subject: &Subject) -> bool {
     Matcher::new(selector).matches(classes, subject)
@@ -193,6 +203,23 @@ mod tests {
             ("{all: true, classes: [database]}", false),
         ] {
             assert_eq!(chosen(yaml, &subject), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn a_selector_of_an_argument_is_written_as_in_a_document() {
+        let found = read("{classes: [virtual-machine], labels: {env: [prod]}}").unwrap();
+        assert_eq!(found.classes, [Text::from("virtual-machine")]);
+        assert_eq!(Ok(found), read(r#"{"classes": ["virtual-machine"], "labels": {"env": ["prod"]}}"#), "JSON is YAML");
+        for (text, told) in [
+            ("class=virtual-machine", "this is no selector"),
+            ("{clases: [server]}", "clases"),
+            ("{classes: server}", "this is no selector"),
+            ("{}", "matches nothing"),
+            ("{classes: [", "this is no selector"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(told) && error.contains("write for example"), "{text}: {error}");
         }
     }
 

@@ -352,7 +352,7 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         source[field] = value;
         json!({"kubernetes": source})
     };
-    let one = "exactly one of file, host, tls, kubernetes, http, snmp, ssh must be given";
+    let one: &str = format!("exactly one of {} must be given", rules::SOURCES.join(", ")).leak();
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
@@ -413,11 +413,49 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
     cases.extend(of_http());
     cases.extend(of_snmp());
     cases.extend(of_ssh());
+    cases.extend(of_push_and_nmap());
+    let vsphere = |field: &str, value: &str| {
+        let mut source = json!({"url": "https://vcenter.example.com", "credentials": "vcenter"});
+        source[field] = value.into();
+        json!({"vsphere": source})
+    };
+    let address = "this is no address of a vCenter; write for example https://vcenter.example.com";
+    for (at, field, why, bad, good) in [
+        ("spec.vsphere.url", "url", address, "vcenter.example.com", "https://vcenter.example.com/sdk"),
+        ("spec.vsphere.credentials", "credentials", WITH_NAMESPACE, "other/vcenter", "vcenter"),
+        ("spec.vsphere.ca", "ca", OUTSIDE, "/etc/ca.pem", "ca.pem"),
+    ] {
+        cases.push(case(D, at, at, why, vsphere(field, bad), vsphere(field, good)));
+    }
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));
     }
     check(&cases);
+}
+
+/// The cases of sources whose facts have a form of their own.
+fn of_push_and_nmap() -> Vec<Case> {
+    use Kind::DiscoverySource as D;
+    let push = |field: &str, value: Value| {
+        let mut source = json!({"credentials": "agents"});
+        source[field] = value;
+        json!({"push": source})
+    };
+    let nmap = |path: &str| json!({"nmap": {"path": path}});
+    let (credentials, path) = ("spec.push.credentials", "spec.nmap.path");
+    let empty = "`credentials` is empty; name the token that whoever pushes must show";
+    let none = "0 would take nothing; leave `perMinute` out, or write how many batches";
+    let no_file = "`path` is empty; name a file below the estate's root that nmap wrote with -oX";
+    vec![
+        case(D, credentials, credentials, WITH_NAMESPACE, push("credentials", json!("other/agents")), push("credentials", json!("agents"))),
+        case(D, credentials, credentials, empty, push("credentials", json!(" ")), push("credentials", json!("agents"))),
+        case(D, "spec.push.perMinute", "spec.push.perMinute", none, push("perMinute", json!(0)), push("perMinute", json!(1))),
+        case(D, "spec.push.completeFor", "spec.push.completeFor", NO_DURATION, push("completeFor", json!("often")), push("completeFor", json!("2h"))),
+        case(D, "spec.push.completeFor", "spec.push.completeFor", NO_TIME, push("completeFor", json!("PT0S")), push("completeFor", json!("2h"))),
+        case(D, path, path, no_file, nmap(" "), nmap("scan.xml")),
+        case(D, path, path, OUTSIDE, nmap("../scan.xml"), nmap("scan.xml")),
+    ]
 }
 
 /// The cases of an `http` source.

@@ -7,6 +7,7 @@ pub mod authority;
 pub mod emulate;
 pub mod git;
 pub mod gitea;
+pub mod got;
 pub mod kube;
 pub mod netbox;
 pub mod nginx;
@@ -16,6 +17,7 @@ pub mod scripted;
 pub mod snmpd;
 pub mod ssh_stand_in;
 pub mod sshd;
+pub mod vcsim;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

@@ -56,8 +56,8 @@ impl<'t> Splicer<'t> {
         let entry = parent.and_then(|parent| parent.as_map()).zip(route.steps.last()).and_then(|(entries, step)| entries.get(*step));
         let around = Around { key_end: entry.map(|(key, _)| key.span.end as usize), in_flow };
         match (to, route.missing) {
-            (Some(to), Some(key)) if matches!(to, Value::List(_) | Value::Map(_)) && node.style == Style::Block => {
-                Err(Refusal::new(format!("`{key}` is not there, and only a scalar can be added")))
+            (Some(to), Some(key)) if !is_flat(to) && node.style == Style::Block => {
+                Err(Refusal::new(format!("`{key}` is not there, and only what stands on one line can be added")))
             }
             (Some(to), Some(key)) => self.add_entries(node, &[(key, to)], &[], around),
             (Some(to), None) => self.set(node, to, around),
@@ -327,6 +327,15 @@ impl<'t> Splicer<'t> {
 
 fn joined(texts: impl Iterator<Item = String>) -> String {
     texts.collect()
+}
+
+/// Whether a value reads well on one line: a scalar, or a few of them.
+fn is_flat(value: &Value) -> bool {
+    let scalar = |value: &Value| !matches!(value, Value::List(_) | Value::Map(_));
+    match value {
+        Value::Map(map) => map.len() <= 4 && map.iter().all(|(_, value)| scalar(value)),
+        value => scalar(value),
+    }
 }
 
 /// From the key's first byte to the value's last.

@@ -59,6 +59,12 @@ pub fn sources(style: Style, sources: &[SourceReport]) -> String {
     text
 }
 
+/// The sources that did not say all; nothing where every one did.
+pub fn incomplete(style: Style, all: &[SourceReport]) -> String {
+    let incomplete: Vec<SourceReport> = all.iter().filter(|source| !source.complete).cloned().collect();
+    if incomplete.is_empty() { String::new() } else { sources(style, &incomplete) }
+}
+
 /// One change request in two lines.
 fn change_line(style: Style, change: &Change) -> String {
     let when = match &change.schedule {
@@ -98,6 +104,11 @@ fn closing(style: Style, estate: &Estate, plan: &Plan) -> String {
         summary.discovered,
         count(summary.changes, "change request")
     );
+    if summary.waiting > 0 {
+        let (items, surveys) = (count(summary.waiting, "item"), estate.spec.safety.minimum_findings);
+        let verb = if summary.waiting == 1 { "is" } else { "are" };
+        text.push_str(&format!("{} {items} {verb} absent, but not in {surveys} surveys in a row yet.\n", style.bold("Waiting:")));
+    }
     if !plan.diagnostics.is_empty() {
         text.push_str(&format!("{} {} in the estate itself; `bowline check` shows them.\n", style.paint("31", "Problems:"), diagnostics::closing(estate)));
     }

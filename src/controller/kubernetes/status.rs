@@ -260,12 +260,8 @@ fn compliant(writer: &Writer<'_>, broken: &[&Finding]) -> Condition {
 
 /// What differs, in a word or two; none where nothing does.
 fn in_words(drift: &[&Finding]) -> Option<String> {
-    let word = |finding: &&Finding| match (finding.kind, finding.path.as_deref()) {
-        (FindingKind::Changed, Some(path)) => path.strip_prefix("attributes.").unwrap_or(path).to_owned(),
-        (kind, _) => kind.name().to_owned(),
-    };
     let mut words: Vec<String> = Vec::new();
-    for word in drift.iter().map(word) {
+    for word in drift.iter().map(|finding| finding.word().to_owned()) {
         if !words.contains(&word) {
             words.push(word);
         }

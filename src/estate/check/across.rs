@@ -2,17 +2,16 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::schema::Mistake;
-use super::{Problem, nearest};
+use super::{Problem, nearest, shared};
 use crate::api::{CIClassSpec, ConfigurationItemSpec, Selector, ServiceMapSpec, Text, Value};
 use crate::estate::class::AttributeRules;
 use crate::estate::select::name_matches;
-use crate::estate::{Class, Declared, Estate, Origin, Severity};
+use crate::estate::{Declared, Estate, Origin, Severity};
 
 /// How many names are looked at for hints in one check, so that an estate of nothing but mistakes is checked in
 /// bounded time.
@@ -66,35 +65,7 @@ impl<'a> Across<'a> {
 
     /// Two items with one value of one identifier. Both stay declared.
     fn identifiers(&mut self) {
-        let estate = self.estate;
-        let counted: HashMap<&str, Counted> = estate.classes.iter().map(|class| (&*class.name, Counted::new(class))).collect();
-        let hasher = RandomState::new();
-        // Digests rather than texts: a large estate has hundreds of thousands of identifiers, and hardly two alike.
-        let mut all: Vec<(u64, u32, u32)> = Vec::new();
-        for (item, declared) in (0..).zip(&estate.items) {
-            let class = estate.classes.get(&declared.spec.class);
-            let counted = counted.get(&*declared.spec.class);
-            for (place, (identifier, value)) in (0..).zip(&declared.spec.identifiers) {
-                let counts = counted.is_none_or(|counted| counted.counts(identifier)) && class.is_none_or(|class| !class.is_bogus(identifier, value));
-                if counts && !value.trim().is_empty() {
-                    all.push((hasher.hash_one((&**identifier, normal(identifier, value))), item, place));
-                }
-            }
-        }
-        all.sort_unstable();
-        let same: BTreeMap<(&str, String), Vec<u32>> = all
-            .chunk_by(|a, b| a.0 == b.0)
-            .filter(|alike| alike.len() > 1)
-            .flatten()
-            .filter_map(|&(_, item, place)| {
-                let (identifier, value) = estate.items.get(item as usize)?.spec.identifiers.iter().nth(place as usize)?;
-                Some(((&**identifier, normal(identifier, value)), item))
-            })
-            .fold(BTreeMap::new(), |mut same, (key, item)| {
-                same.entry(key).or_insert_with(Vec::new).push(item);
-                same
-            });
-        for ((identifier, _), items) in same.into_iter().filter(|(_, items)| items.len() > 1) {
+        for (identifier, items) in shared::identifiers(self.estate) {
             self.same_identifier(identifier, &items);
         }
     }
@@ -389,41 +360,6 @@ fn sorted(names: HashSet<&str>) -> Vec<&str> {
     let mut names: Vec<&str> = names.into_iter().collect();
     names.sort_unstable();
     names
-}
-
-/// Which identifiers a class uses only together with others: alone they may stand on two items.
-struct Counted<'a> {
-    alone: HashSet<&'a str>,
-    together: HashSet<&'a str>,
-}
-
-impl<'a> Counted<'a> {
-    fn new(class: &'a Class) -> Self {
-        let (alone, together): (Vec<_>, Vec<_>) =
-            class.identification.iter().partition(|rule| rule.identifiers.len() == 1 && rule.attributes.is_empty() && rule.within.is_none());
-        let names =
-            |rules: Vec<&'a crate::api::ci_class::IdentificationRule>| rules.into_iter().flat_map(|rule| &rule.identifiers).map(|name| &**name).collect();
-        Self { alone: names(alone), together: names(together) }
-    }
-
-    fn counts(&self, identifier: &str) -> bool {
-        self.alone.contains(identifier) || !self.together.contains(identifier)
-    }
-}
-
-/// An identifier's value in its normal form: host names and UUIDs without regard to case, MAC addresses without regard
-/// to punctuation either.
-fn normal(identifier: &str, value: &str) -> String {
-    let value = value.trim();
-    let digits: String = value.chars().filter(|mark| !matches!(mark, ':' | '-' | '.')).collect();
-    let hexadecimal = digits.bytes().all(|mark| mark.is_ascii_hexdigit());
-    if identifier.starts_with("dns/") {
-        value.trim_end_matches('.').to_lowercase()
-    } else if hexadecimal && ((digits.len() == 12 && digits.len() < value.len()) || (digits.len() == 32 && value.len() == 36)) {
-        digits.to_ascii_lowercase()
-    } else {
-        value.to_owned()
-    }
 }
 
 fn has<Spec>(declared: &[Declared<Spec>], name: &str) -> bool {
