@@ -38,7 +38,7 @@ fn of(documents: &[String], observations: Vec<Observation>) -> Health {
     let files = vec![SourceFile { path: "a.yaml".into(), text }, SourceFile { path: "b.yaml".into(), text: source.into() }];
     let estate = load::load(files, None, Vec::new());
     let now: Timestamp = NOW.parse().unwrap();
-    let answer = Answer { source: "s".into(), at: now, complete: true, error: None, evidence: "f.json".into(), items: observations };
+    let answer = Answer { source: "s".into(), at: now, complete: true, evidence: "f.json".into(), items: observations, ..Answer::default() };
     let discovered = Discovered { answers: vec![answer], ..Discovered::default() };
     let correlation = identity::correlate(&estate, &discovered);
     let findings = drift::find(&estate, &discovered, &correlation, now);
