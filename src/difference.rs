@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::api::{OnDrift, Value};
-    use crate::drift::{FindingKind, Severity};
+    use crate::drift::{Absences, FindingKind, Severity};
     use crate::estate::Place;
     use crate::plan::Summary;
 
@@ -212,6 +212,7 @@ mod tests {
             findings,
             changes: Vec::new(),
             diagnostics,
+            absences: Absences::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::api::{API_VERSION, Text};
 use crate::calendar::Calendar;
 use crate::change::{self, Change};
 use crate::discovery::{Answer, Discovered};
-use crate::drift::{self, Finding};
+use crate::drift::{self, Absences, Finding};
 use crate::estate::{Diagnostic, Estate};
 use crate::identity::{self, Correlation};
 use crate::impact::{ServiceGraph, nearest_first};
@@ -39,6 +39,9 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What is wrong with the estate itself.
     pub diagnostics: Vec<Diagnostic>,
+    /// What this survey says of absence, for the store.
+    #[serde(skip)]
+    pub absences: Absences,
 }
 
 /// Counts of a plan.
@@ -52,6 +55,14 @@ pub struct Summary {
     pub findings: BTreeMap<&'static str, usize>,
     /// Change requests.
     pub changes: usize,
+    /// Items that are absent, but in too few surveys in a row yet to be missing (`safety.minimumFindings`).
+    #[serde(skip_serializing_if = "is_none")]
+    pub waiting: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What became of a source.
@@ -94,7 +105,7 @@ pub fn found(estate: &Estate, correlation: &Correlation) -> Vec<bool> {
 pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Correlation) {
     let correlation = identity::correlate(estate, discovered);
     let graph = ServiceGraph::new(estate);
-    let mut findings = drift::find(estate, discovered, &correlation, now);
+    let (mut findings, absences) = drift::survey(estate, discovered, &correlation, now);
     for finding in &mut findings {
         finding.services = services(&graph, finding);
     }
@@ -106,11 +117,12 @@ pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Times
         estate: estate.name.clone(),
         revision: estate.revision.clone(),
         at: now,
-        summary: summarise(estate, discovered, &findings, &changes),
+        summary: Summary { waiting: absences.waiting, ..summarise(estate, discovered, &findings, &changes) },
         sources: discovered.answers.iter().map(SourceReport::of).collect(),
         findings,
         changes,
         diagnostics: estate.diagnostics.clone(),
+        absences,
     };
     (plan, correlation)
 }
@@ -132,5 +144,6 @@ fn summarise(estate: &Estate, discovered: &Discovered, findings: &[Finding], cha
         discovered: discovered.answers.iter().map(|answer| answer.items.len()).sum(),
         findings: counts,
         changes: changes.len(),
+        ..Summary::default()
     }
 }

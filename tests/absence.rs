@@ -4,10 +4,11 @@
 
 mod builders;
 
-use bowline::api::{OnDrift, Value};
-use bowline::discovery::{Answer, Discovered, SourceHistory};
+use bowline::api::{OnDrift, Text, Value};
+use bowline::discovery::{Absence, Answer, Discovered, SourceHistory};
 use bowline::drift::FindingKind;
-use builders::{answer, cut_short, discovered, estate, findings, item, keys, keys_of, settings, source};
+use builders::{answer, cut_short, discovered, estate, findings, item, keys, keys_of, now, settings, source};
+use jiff::Timestamp;
 
 const NONE: Vec<String> = Vec::new();
 
@@ -156,7 +157,7 @@ fn an_answer_that_is_suddenly_empty_is_held() {
     let told = findings(&estate(&machines(10, &[])), &discovered(vec![there(0)]));
     assert_eq!(keys_of(&told), ["massabsence/s"]);
     assert_eq!(told[0].message, "Of the 10 declared items that s covers, 10 are not among the 0 that it named.");
-    assert!(told[0].remedy.contains("`bowline reconcile --confirm s`"));
+    assert!(told[0].remedy.contains("`bowline discover --confirm s`"));
     assert_eq!(keys(&machines(10, &[]), vec![cut_short("s", &[], "429 Too Many Requests")]), NONE, "and a failure is a failure");
 }
 
@@ -190,7 +191,6 @@ fn how_much_may_vanish_is_for_the_estate_to_say() {
         findings(&with(safety), &discovered).iter().any(|finding| finding.kind == FindingKind::MassAbsence)
     };
     assert!(!told("massAbsence: 50%", there(5), Some(10)) && told("massAbsence: 50%", there(4), Some(10)));
-    assert!(told("massAbsence: 20%, minimumFindings: 4", there(6), Some(10)) && !told("massAbsence: 20%, minimumFindings: 5", there(6), Some(10)));
     assert!(!told("massAbsence: 50%", there(5), None) && told("massAbsence: 50%", there(4), None));
     assert!(!told("", there(6), None), "without a history, fewer than five are no mass");
 }
@@ -217,4 +217,46 @@ fn nothing_is_concluded_about_what_an_unreadable_document_speaks_of() {
     let broken = item("alpha", "identifiers: {bios/uuid: uuid-of-alpha}, attributes: {cpus: [}");
     let documents = [broken, source("s", "")];
     assert_eq!(keys(&documents, vec![answer("s", &[&found("alpha"), &found("zulu")])]), ["undeclared/zulu"]);
+}
+
+fn absent_before(surveys: u32, last: Timestamp, there: Answer) -> Discovered {
+    let mut discovered = discovered(vec![there]);
+    discovered.history.absent.insert("m-09".into(), Absence { surveys, last });
+    discovered
+}
+
+// What flickers (cartography#2658) is no finding, where the estate says in how many surveys in a row it must be absent.
+#[test]
+fn what_must_be_absent_in_several_surveys_is_missing_from_the_last_of_them_on() {
+    let patient = estate(&machines(10, &[settings("safety: {minimumFindings: 3}")]));
+    let earlier: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+    let told = |discovered: &Discovered| findings(&patient, discovered);
+    assert_eq!(keys_of(&told(&discovered(vec![there(9)]))), NONE, "the first survey");
+    assert_eq!(keys_of(&told(&absent_before(1, earlier, there(9)))), NONE, "the second");
+    let third = told(&absent_before(2, earlier, there(9)));
+    assert_eq!(keys_of(&third), ["missing/m-09"]);
+    assert!(third[0].message.ends_with("does not name it, in 3 surveys in a row."), "{}", third[0].message);
+    assert_eq!(keys_of(&told(&absent_before(2, now(), there(9)))), NONE, "asked again for the same instant is the same survey");
+    assert_eq!(keys_of(&told(&absent_before(3, now(), there(9)))), ["missing/m-09"], "and says the same again");
+}
+
+#[test]
+fn a_survey_says_what_is_to_be_counted_on_and_what_begins_anew() {
+    let estate = estate(&machines(10, &[settings("safety: {minimumFindings: 2}")]));
+    let earlier: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+    let surveyed = |discovered: &Discovered| {
+        let plan = bowline::plan::plan(&estate, discovered, now());
+        (plan.absences.earned.clone(), plan.absences.ended.clone(), plan.summary.waiting)
+    };
+    let name = || vec![Text::from("m-09")];
+    assert_eq!(surveyed(&discovered(vec![there(9)])), (name(), Vec::new(), 1));
+    assert_eq!(surveyed(&absent_before(1, earlier, there(10))), (Vec::new(), name(), 0), "it is there again");
+    assert_eq!(surveyed(&absent_before(1, earlier, there(9))), (name(), Vec::new(), 0));
+    let failed = Answer { complete: false, ..there(9) };
+    assert_eq!(surveyed(&absent_before(1, earlier, failed)), (Vec::new(), Vec::new(), 0), "an answer that is not complete counts neither way");
+}
+
+#[test]
+fn without_patience_one_survey_is_enough() {
+    assert_eq!(keys(&machines(10, &[settings("safety: {minimumFindings: 1}")]), vec![there(9)]), ["missing/m-09"]);
 }

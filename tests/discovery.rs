@@ -466,7 +466,16 @@ fn sources_are_built_from_an_estate_and_those_that_cannot_be_say_why() {
     let files: Arc<dyn Files> = Arc::new(Memory(Vec::new()));
     let (asked, refused) = build(
         &estate,
-        &Reach { files, root: std::env::temp_dir(), connect: Arc::new(Direct), access: Arc::default(), credentials: Arc::default(), kept: None, answers: None },
+        &Reach {
+            files,
+            root: std::env::temp_dir(),
+            connect: Arc::new(Direct),
+            access: Arc::default(),
+            credentials: Arc::default(),
+            kept: None,
+            answers: None,
+            pushed: None,
+        },
         Timestamp::UNIX_EPOCH,
     );
     assert_eq!(asked.iter().map(|asked| (&**asked.source.name(), asked.timeout.as_secs())).collect::<Vec<_>>(), [("slow", 300), ("usual", 60)]);

@@ -14,6 +14,8 @@ mod faults;
 mod joins;
 #[path = "discovery_http/packs.rs"]
 mod packs;
+#[path = "support/packs.rs"]
+mod packs_asked;
 #[path = "discovery_http/safety.rs"]
 mod safety;
 #[path = "discovery_http/tls.rs"]

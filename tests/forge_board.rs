@@ -9,6 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use base64::Engine;
 use peers::gitea::Gitea;
 use peers::proxy::Proxy;
 use serde_json::{Value, json};
@@ -177,6 +178,29 @@ fn a_ticked_box_proposes_what_waits_and_what_was_rejected() {
     assert_eq!(estate.tick("not now"), key);
     estate.reconcile();
     assert!(estate.open_pulls().iter().any(|pull| pull["head"]["ref"] == format!("bowline/{key}")), "{key} is open again");
+}
+
+#[test]
+fn a_ticked_box_confirms_a_source_that_says_far_less_than_before() {
+    let Some(estate) = Estate::new("many-held") else { return };
+    estate.reconcile();
+    let file = estate.api("GET", "/contents/observed.json", None);
+    let facts: Vec<Value> = (0..150).map(|number| json!({"name": format!("machine-{number:03}"), "memory": "8Gi"})).collect();
+    let content = base64::engine::general_purpose::STANDARD.encode(Value::from(facts).to_string());
+    estate.api("PUT", "/contents/observed.json", Some(&json!({"content": content, "sha": file["sha"], "message": "fewer"})));
+
+    estate.reconcile();
+    let (number, body) = estate.dashboard();
+    let line = "- [ ] export named 150 this time and 200 the time before: 50 vanished at once. <!-- bowline-confirm:export:150 -->";
+    assert!(body.lines().any(|found| found == line) && !body.contains("Missing"), "{body}");
+    let ticked = body.replace(line, &line.replacen("- [ ]", "- [x]", 1));
+    estate.api("PATCH", &format!("/issues/{number}"), Some(&json!({"body": ticked})));
+
+    assert_eq!(estate.reconcile()["confirmed"], json!(["export"]));
+    assert!(estate.dashboard().1.lines().any(|found| found == line), "the tick has been heard");
+    estate.reconcile();
+    let (_, body) = estate.dashboard();
+    assert!(body.contains("50 Missing") && !body.contains("## Held"), "{body}");
 }
 
 #[test]

@@ -5,11 +5,11 @@
 mod builders;
 
 use bowline::api::Value;
-use bowline::discovery::{Answer, Discovered};
+use bowline::discovery::{Answer, Discovered, SourceHistory};
 use bowline::drift::{Finding, FindingKind};
 use bowline::estate::Estate;
-use bowline::identity::correlate;
-use builders::{answer, class, discovered, estate, findings, item, keys, keys_of, seen, source};
+use bowline::identity::{Doubt, Identity, correlate, explain};
+use builders::{answer, class, cut_short, discovered, estate, findings, item, keys, keys_of, seen, source};
 use proptest::prelude::*;
 
 /// The names of the items to which the observations of one source belong.
@@ -243,6 +243,116 @@ fn a_rule_of_truth_decides_then_priority_and_else_it_is_a_conflict() {
         ["changed/a/attributes.memory 8Gi"]
     );
     assert_eq!(told("truth: [{attributes: [memory], sources: [t, s]}],", "", "8Gi", "null"), ["changed/a/attributes.memory 8Gi"], "null never overwrites");
+}
+
+// Refresh: a lower source may speak once the higher has been silent for its time; an outage flips no value.
+#[test]
+fn what_a_better_source_spoke_of_is_left_to_it_while_it_is_silent_for_less_than_its_time() {
+    let documents = |truth: &str, priority: &str| {
+        vec![
+            class(
+                "box",
+                &format!("{truth} attributes: {{properties: {{memory: {{x-bowline: {{compare: Quantity}}}}}}}}, identification: [{{identifiers: [id]}}]"),
+            ),
+            item("a", "class: box, identifiers: {id: '7'}, attributes: {memory: 16Gi, cpus: 2}"),
+            source("s", &format!("staleAfter: 3d{priority}")),
+            source("t", ""),
+        ]
+    };
+    let t = answer("t", &["key: k, class: box, identifiers: {id: '7'}, attributes: {memory: 8Gi, cpus: 4}"]);
+    let told = |documents: &[String], last: Option<&str>| {
+        let mut discovered = discovered(vec![cut_short("s", &[], "503 Service Unavailable"), t.clone()]);
+        if let Some(last) = last {
+            discovered.history.sources.insert("s".into(), SourceHistory { items: 1, at: last.parse().unwrap() });
+            let spoken = [("box".into(), ["memory".into()].into())];
+            discovered.history.spoken.insert("s".into(), spoken.into());
+        }
+        keys_of(&findings(&estate(documents), &discovered))
+    };
+    let (lately, long_ago) = (Some("2026-11-23T00:00:00Z"), Some("2026-11-20T00:00:00Z"));
+    let (both, cpus) = (["changed/a/attributes.cpus", "changed/a/attributes.memory"], ["changed/a/attributes.cpus"]);
+    let by_priority = documents("", ", priority: 10");
+    assert_eq!(told(&by_priority, lately), cpus, "s spoke of the memory, and never of the CPUs");
+    assert_eq!(told(&by_priority, long_ago), both, "it has been silent for longer than its facts last");
+    assert_eq!(told(&by_priority, None), both, "nothing is known of what it speaks of");
+    assert_eq!(told(&documents("", ""), lately), both, "it knows no better");
+    let by_truth = documents("truth: [{attributes: [memory], sources: [s, t]}],", "");
+    assert_eq!(told(&by_truth, lately), cpus);
+    assert_eq!(told(&by_truth, long_ago), both);
+    assert_eq!(told(&by_truth, None), cpus, "a rule says that it speaks of the memory, and nothing says that it is silent for long");
+    let by_other = documents("truth: [{attributes: [memory], sources: [t, s]}],", ", priority: 10");
+    assert_eq!(told(&by_other, lately), both, "the rule prefers t");
+}
+
+// A database is known by its name within the machine on which it runs.
+#[test]
+fn a_thing_may_be_identified_within_the_item_on_which_it_runs() {
+    let machine = |name: &str| item(name, &format!("identifiers: {{bios/uuid: uuid-of-{name}}}"));
+    let database = |name: &str, on: &str| item(name, &format!("class: database, identifiers: {{database/name: pay}}, relations: [{{type: RunsOn, to: {on}}}]"));
+    let documents = [machine("a"), machine("b"), database("pay-a", "a"), database("pay-b", "b")];
+    let on = |to: &str| format!("key: k, class: database, identifiers: {{database/name: pay}}, relations: [{{type: RunsOn, to: {to}}}]");
+    assert_eq!(matched(&documents, &[&on("b")]), ["k is pay-b"]);
+    assert_eq!(matched(&documents, &[&on("{identifiers: {bios/uuid: UUID-OF-A}}")]), ["k is pay-a"]);
+    assert_eq!(matched(&documents, &[&on("elsewhere")]), Vec::<String>::new());
+    let nowhere = discovered(vec![answer("s", &["key: k, name: pay, class: database, identifiers: {database/name: pay}"])]);
+    let doubts = correlate(&estate(&documents), &nowhere).ambiguities;
+    assert_eq!(doubts.iter().map(|doubt| (doubt.items.len(), doubt.doubt)).collect::<Vec<_>>(), [(2, Doubt::Within)], "it may be either");
+}
+
+// A re-used name: the source still has the record of the machine that had it before.
+#[test]
+fn of_two_records_of_one_name_the_one_that_was_seen_lately_is_the_item() {
+    let documents = [item("web", "identifiers: {dns/fqdn: web.example}, attributes: {cpus: 4}"), source("s", "staleAfter: 7d")];
+    let told = |before: &str| {
+        let former = format!("key: vm-1, name: web, identifiers: {{dns/fqdn: web.example}}, attributes: {{cpus: 2}}, seen: '{before}'");
+        keys(
+            &documents,
+            vec![answer("s", &[&former, "key: vm-2, name: web, identifiers: {dns/fqdn: web.example}, attributes: {cpus: 8}, seen: '2026-11-24T00:00:00Z'"])],
+        )
+    };
+    assert_eq!(told("2026-11-01T00:00:00Z"), ["changed/web/attributes.cpus"]);
+    assert_eq!(told("2026-11-23T00:00:00Z"), ["duplicate/web/s"], "both were seen lately, so they are two of one name");
+}
+
+// Rule 9: every merge explains itself, and so does every merge that was not made.
+#[test]
+fn an_identity_says_by_which_rule_each_observation_is_the_item_and_why_others_are_not() {
+    let documents = [
+        item("db", "identifiers: {bios/uuid: U-1, dns/fqdn: db.example, serial/number: None}"),
+        item("old", "lifecycle: Retired, identifiers: {dns/fqdn: old.example}"),
+        source("s", ""),
+        source("t", ""),
+    ];
+    let s = answer(
+        "s",
+        &["key: '1', name: db, identifiers: {bios/uuid: u-1, tool/id: '7'}", "key: '2', name: db-clone, identifiers: {bios/uuid: u-2, dns/fqdn: db.example}"],
+    );
+    let t = answer("t", &["key: '9', name: DB, identifiers: {dns/fqdn: DB.example.}", "key: '8', name: old, identifiers: {dns/fqdn: old.example}"]);
+    let (estate, discovered) = (estate(&documents), discovered(vec![s, t]));
+    let of = |name: &str| explain(&estate, &discovered, &correlate(&estate, &discovered), name);
+    let db = of("db").remove(0);
+    let placeholders: Vec<&str> = db.names.iter().filter(|name| name.compared.is_none()).map(|name| &*name.identifier).collect();
+    assert_eq!(placeholders, ["serial/number"]);
+    let said = |rule: &str| db.rules.iter().find(|asked| asked.rule == rule).unwrap().values.join(", ");
+    assert_eq!((said("bios/uuid"), said("serial/number")), ("bios/uuid u-1".to_owned(), String::new()));
+    let seen: Vec<String> = db.sightings.iter().map(|seen| format!("{} {} by {:?} sharing {:?}", seen.source, seen.key, seen.rule, seen.shared)).collect();
+    assert_eq!(seen, [r#"s 1 by Some("bios/uuid") sharing ["bios/uuid u-1"]"#, r#"t 9 by Some("dns/fqdn") sharing ["dns/fqdn db.example"]"#]);
+    let refused =
+        |identity: &Identity| identity.refused.iter().map(|refused| format!("{} {}: {}", refused.source, refused.key, refused.why)).collect::<Vec<_>>();
+    assert_eq!(refused(&db), ["s 2: bios/uuid is asked before and says that they are two: bios/uuid u-1 against bios/uuid u-2"]);
+    assert_eq!(refused(&of("old")[0]), ["t 8: the item is retired, and a name or an address is given to the next thing"]);
+    assert_eq!(of("nobody").len(), 0);
+}
+
+#[test]
+fn what_nobody_declared_says_too_why_it_is_one_thing() {
+    let (s, t) = (answer("s", &["key: '1', name: x, identifiers: {bios/uuid: u-1}"]), answer("t", &["key: '2', name: y, identifiers: {bios/uuid: U-1}"]));
+    let (estate, discovered) = (estate(&[source("s", ""), source("t", "")]), discovered(vec![s, t]));
+    let thing = explain(&estate, &discovered, &correlate(&estate, &discovered), "y").remove(0);
+    assert_eq!(thing.item, None);
+    let seen: Vec<String> =
+        thing.sightings.iter().map(|seen| format!("{} {} by {}", seen.source, seen.name, seen.rule.as_deref().unwrap_or("nothing"))).collect();
+    assert_eq!(seen, ["s x by bios/uuid", "t y by bios/uuid"]);
 }
 
 fn scene() -> (Estate, Vec<Answer>) {

@@ -411,7 +411,7 @@ async fn a_secret_without_a_certificate_is_no_item_and_a_broken_one_is_named_and
 fn estate(kube: &Kube, user: &str, ns: &str) -> Place {
     let place = Place::new();
     let kubeconfig = kube.kubeconfig(user).display().to_string();
-    place.write("bowline.yaml", "{apiVersion: bowline.dev/v1alpha1, kind: Estate, metadata: {name: shop}, spec: {safety: {minimumFindings: 100}}}\n");
+    place.write("bowline.yaml", "{apiVersion: bowline.dev/v1alpha1, kind: Estate, metadata: {name: shop}, spec: {safety: {massAbsence: 100%}}}\n");
     place.write("source.yaml", &format!(
         "{{apiVersion: bowline.dev/v1alpha1, kind: DiscoverySource, metadata: {{name: k8s}}, spec: {{kubernetes: {{cluster: prod, kubeconfig: {kubeconfig:?}, namespaces: [{ns}]}}, scope: {{all: true}}}}}}\n"
     ));

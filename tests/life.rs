@@ -292,6 +292,7 @@ fn plan(sources: Vec<SourceReport>, findings: Vec<Finding>) -> Plan {
         findings,
         changes: Vec::new(),
         diagnostics: Vec::new(),
+        absences: bowline::drift::Absences::default(),
     }
 }
 

@@ -6,11 +6,14 @@ mod peers;
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bowline::access::Access;
 use bowline::api::estate::Git;
-use bowline::credentials::{Credential, Credentials, Login, Secret};
+use bowline::credentials::{Credential, Credentials, Login, Secret, snmp};
+use bowline::discovery::Source;
+use bowline::discovery::reach::Reach;
+use bowline::discovery::snmp::SnmpSource;
 use bowline::estate::git::{GitError, GitFiles, Remote, Update, push, read};
 use peers::scripted::Scripted;
 
@@ -264,6 +267,37 @@ fn a_fetch_and_a_push_that_succeed_leave_no_trace() {
     assert!(cache.read_dir().unwrap().flatten().any(|entry| entry.path().join("config").is_file()));
     assert_eq!(found(&log()), None);
     assert!(server.requests().iter().any(|request| found(request.as_bytes()).is_some()), "it was sent, and would be found");
+}
+
+/// A device that sends back what it is sent.
+#[tokio::test]
+async fn a_device_learns_the_community_and_nobody_else_learns_it_or_a_users_password() {
+    listen();
+    let secret = || Secret::new(CANARY);
+    let user = snmp::User { name: "alice".into(), authentication: (snmp::Authentication::Sha256, secret()), privacy: Some((snmp::Privacy::Aes128, secret())) };
+    for (login, learns) in [(Login::Community(secret()), true), (Login::SnmpUser(user), false)] {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let device = std::thread::spawn(move || {
+            let (mut datagram, mut learnt) = ([0; 2048], false);
+            socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            while let Ok((length, from)) = socket.recv_from(&mut datagram) {
+                learnt |= found(&datagram[..length]).is_some();
+                socket.send_to(&datagram[..length], from).unwrap();
+            }
+            learnt
+        });
+        let spec = format!("{{targets: ['127.0.0.1:{port}'], credentials: git, limits: {{request: 1s, tries: 2}}}}");
+        let reach = Reach::new(Path::new(".").to_owned(), Arc::default()).with_credentials(Arc::new(credentials(login, &["127.0.0.1"])));
+        clean_value(&reach.credentials);
+        let source = SnmpSource::new("switches".into(), serde_yaml::from_str(&spec).unwrap(), &reach, std::time::Duration::from_mins(1)).unwrap();
+        let answer = source.observe(jiff::Timestamp::UNIX_EPOCH).await;
+        assert!(!answer.complete && answer.items.is_empty());
+        clean_value(&answer);
+        assert_eq!(device.join().unwrap(), learns);
+    }
+    assert!(String::from_utf8_lossy(&log()).contains("async_snmp"), "what the library logs is heard");
+    assert_eq!(found(&log()), None);
 }
 
 #[test]

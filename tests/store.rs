@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use bowline::discovery::{Answer, Observation};
+use bowline::discovery::{Absence, Answer, Observation};
+use bowline::drift::Absences;
 use bowline::store::Store;
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
@@ -211,4 +212,59 @@ async fn a_hundred_thousand_items_are_remembered_once_each() {
     let start = std::time::Instant::now();
     Store::open(folder.path()).await.unwrap();
     println!("open: {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn of_what_a_source_speaks_is_remembered_by_name_and_no_value_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap().store;
+    let speaking = |attributes: &[(&str, &str)]| {
+        let attributes = attributes.iter().map(|(name, value)| (*name, bowline::api::Value::from(*value))).collect();
+        let item = Observation { key: "a".into(), class: "server".into(), attributes, ..Observation::default() };
+        Answer { source: "vcenter".into(), complete: true, items: vec![item], ..Answer::default() }
+    };
+    store.record("harbour", &[&speaking(&[("memory", "canary-value"), ("cpus", "4"), ("note", "")])], Timestamp::UNIX_EPOCH).await.unwrap();
+    let names = |history: bowline::discovery::History| history.spoken["vcenter"]["server"].iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(store.history("harbour").await.unwrap()), ["cpus", "memory"], "what says nothing is not spoken of");
+    store.record("harbour", &[&speaking(&[("memory", "x"), ("disk", "y")])], Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(names(store.history("harbour").await.unwrap()), ["disk", "memory"]);
+    store.record("harbour", &[&Answer { complete: false, ..speaking(&[]) }], Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(names(store.history("harbour").await.unwrap()), ["disk", "memory"], "an outage changes nothing");
+    store.close().await;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"canary"));
+    }
+}
+
+#[tokio::test]
+async fn absences_are_counted_once_a_survey_and_end_when_the_item_is_there_again() {
+    let store = Store::in_memory().await.unwrap();
+    let (first, second) = (at("2026-11-25T08:00:00Z"), at("2026-11-25T09:00:00Z"));
+    let earned = Absences { earned: vec!["a".into(), "b".into()], ..Absences::default() };
+    for now in [first, first, second] {
+        store.record_absences("harbour", &earned, now).await.unwrap();
+    }
+    let absent = store.history("harbour").await.unwrap().absent;
+    assert_eq!(absent.into_iter().collect::<Vec<_>>(), ["a", "b"].map(|name| (name.into(), Absence { surveys: 2, last: second })));
+    store.record_absences("harbour", &Absences { ended: vec!["a".into()], ..Absences::default() }, second).await.unwrap();
+    assert_eq!(store.history("harbour").await.unwrap().absent.into_keys().collect::<Vec<_>>(), ["b".into()]);
+    assert!(store.history("airport").await.unwrap().absent.is_empty());
+}
+
+// A file of the form before absences were counted.
+#[tokio::test]
+async fn an_older_file_is_brought_to_the_present_form_and_keeps_what_it_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap().store;
+    store.record("harbour", &[&answer("vcenter", true, &["a"])], Timestamp::UNIX_EPOCH).await.unwrap();
+    store.close().await;
+    let mut connection = SqliteConnectOptions::new().filename(folder.path().join("bowline.db")).connect().await.unwrap();
+    sqlx::raw_sql("DROP TABLE spoken; DROP TABLE absent; PRAGMA user_version = 1").execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let opened = Store::open(folder.path()).await.unwrap();
+    assert_eq!(opened.warning, None);
+    let history = opened.store.history("harbour").await.unwrap();
+    assert_eq!(history.sources["vcenter"].items, 1);
+    assert!(history.spoken.is_empty() && history.absent.is_empty());
 }

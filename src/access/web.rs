@@ -52,6 +52,13 @@ pub(crate) fn reason_of(error: &reqwest::Error) -> String {
     reason
 }
 
+/// Why a server's certificate is not trusted, and what to do.
+pub(crate) fn untrusted(reason: &str) -> String {
+    // Another authority of the same name makes a bad signature.
+    let unknown = ["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"].iter().any(|kind| reason.contains(kind));
+    format!("{reason}{}", if unknown { "; name the file of its authority, or of the certificate itself, with `ca`" } else { "" })
+}
+
 /// The longest quotation of what a server said, in characters.
 const LONGEST: usize = 200;
 

@@ -35,7 +35,7 @@ pub struct CIClassSpec {
     /// they replace the parent's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identification: Vec<IdentificationRule>,
-    /// Values that identify nothing, by identifier: they are ignored.
+    /// Values that identify nothing, by identifier or attribute: they are ignored. `*` stands for any run of characters.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub bogus: Table<Vec<Text>>,
     /// Which source says the truth about which attributes.
@@ -56,8 +56,8 @@ pub struct IdentificationRule {
     /// Attributes, for example `macAddresses`; of a list one shared value is enough.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<Text>,
-    /// The attribute or identifier within which the match holds, for example `network`: equal on both sides, or the
-    /// rule does not apply.
+    /// The attribute, identifier or relation within which the match holds: `network`; or `RunsOn`, the item on which both
+    /// must run. Equal on both sides, or the rule does not apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Text>,
 }

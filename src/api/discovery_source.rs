@@ -1,6 +1,10 @@
 //! `DiscoverySource`: where facts come from, what they mean, and what a complete answer covers.
 
 mod http;
+mod network;
+mod nmap;
+mod push;
+mod vsphere;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -10,8 +14,15 @@ use super::status::DiscoverySourceStatus;
 use super::{Period, Selector, Table, Text};
 
 pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpList, HttpSource, KeyPaging, OffsetPaging, PagePaging, Paging};
+pub use network::{SnmpLimits, SnmpSource, SnmpTable};
+pub use nmap::NmapSource;
+pub use push::PushSource;
+pub use vsphere::VsphereSource;
 
-/// One source of facts. Exactly one of `file`, `host`, `tls`, `kubernetes` and `http` is given.
+/// After how many seconds a fact is stale where its source does not say: 60 days.
+const STALE_AFTER: i64 = 60 * 86_400;
+
+/// One source of facts: exactly one kind of source is given.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "bowline.dev",
@@ -24,7 +35,7 @@ pub use http::{Authorization, CursorPaging, Export, HttpJoin, HttpLimits, HttpLi
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DiscoverySourceSpec {
-    /// A file below the estate's root.
+    /// A file below the estate's root, or all files that a pattern names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FileSource>,
     /// The machine on which Bowline runs.
@@ -39,6 +50,18 @@ pub struct DiscoverySourceSpec {
     /// A JSON API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<Box<HttpSource>>,
+    /// Devices of a network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snmp: Option<Box<SnmpSource>>,
+    /// What agents and scripts bring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<Box<PushSource>>,
+    /// A scan by nmap, as a file below the estate's root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nmap: Option<Box<NmapSource>>,
+    /// A vCenter, or a single ESXi host. Only where Bowline is built with its feature `vsphere`, as the released ones are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vsphere: Option<Box<VsphereSource>>,
     /// jq over each document of the source: one value an item. Default: `.`, or each element of a top-level list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
@@ -76,14 +99,25 @@ impl DiscoverySourceSpec {
             ("tls", self.tls.is_some()),
             ("kubernetes", self.kubernetes.is_some()),
             ("http", self.http.is_some()),
+            ("snmp", self.snmp.is_some()),
+            ("push", self.push.is_some()),
+            ("nmap", self.nmap.is_some()),
+            ("vsphere", self.vsphere.is_some()),
         ];
         all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
 
-    /// The names of the operator's credentials that it uses.
+    /// The names of the operator's credentials that it sends. What others show to it (`push`) is none of them.
     pub fn credentials(&self) -> impl Iterator<Item = &Text> {
         let kubernetes = self.kubernetes.iter().filter_map(|kubernetes| kubernetes.credentials.as_ref());
-        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials()))
+        let vsphere = self.vsphere.iter().map(|vsphere| &vsphere.credentials);
+        let snmp = self.snmp.iter().map(|snmp| &snmp.credentials);
+        kubernetes.chain(self.http.iter().flat_map(|http| http.credentials())).chain(snmp).chain(vsphere)
+    }
+
+    /// After how many seconds without being seen a fact is stale.
+    pub fn stale_after_seconds(&self) -> i64 {
+        self.stale_after.as_ref().map_or(STALE_AFTER, Period::seconds)
     }
 }
 
@@ -92,13 +126,14 @@ fn is_zero(number: &i32) -> bool {
     *number == 0
 }
 
-/// A file of facts.
+/// A file of facts, or several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileSource {
-    /// Its path below the estate's root.
+    /// Its path below the estate's root. `*`, `?`, `[ab]`, `{a,b}` and `**` make it a pattern: all files that match are read, and jq knows the
+    /// path of each as `input_filename`.
     pub path: Text,
-    /// Its format. Default: by its ending.
+    /// Its format. Default: by the ending of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
     /// The character between columns, for CSV. Default: a comma.

@@ -187,13 +187,14 @@ pub struct People {
     pub owners: Table<Vec<Text>>,
 }
 
-/// Brakes against answers that are too small to be true.
+/// Brakes against answers that are too small to be true, and against what flickers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Safety {
     /// The share of a source's items that may vanish at once before the answer is held. Default: 20%.
     pub mass_absence: Percent,
-    /// How many must vanish, at least, for that. Default: 1.
+    /// In how many surveys in a row, each complete, an item must be absent before it is missing: what flickers is no
+    /// finding. Default: 1.
     pub minimum_findings: u32,
 }
 

@@ -9,7 +9,7 @@ use super::Kind;
 use super::change_request::Phase;
 
 /// The parts of a `DiscoverySource` of which exactly one is given: what it asks.
-pub const SOURCES: [&str; 5] = ["file", "host", "tls", "kubernetes", "http"];
+pub const SOURCES: [&str; 9] = ["file", "host", "tls", "kubernetes", "http", "snmp", "push", "nmap", "vsphere"];
 /// The parts of a list of an `http` source of which exactly one is given.
 const LISTS: [&str; 2] = ["path", "export"];
 /// The parts of an Estate's `forge` of which exactly one is given.
@@ -89,6 +89,17 @@ const LONGEST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.http.authorization.value", NAME),
     (Kind::DiscoverySource, "spec.http.list.export.every", PERIOD),
     (Kind::DiscoverySource, "spec.http.limits.request", PERIOD),
+    (Kind::DiscoverySource, "spec.snmp.targets[]", NAME),
+    (Kind::DiscoverySource, "spec.snmp.credentials", NAME),
+    (Kind::DiscoverySource, "spec.snmp.limits.request", PERIOD),
+    (Kind::DiscoverySource, "spec.snmp.limits.target", PERIOD),
+    (Kind::DiscoverySource, "spec.push.credentials", NAME),
+    (Kind::DiscoverySource, "spec.push.completeFor", PERIOD),
+    (Kind::DiscoverySource, "spec.nmap.path", PATH),
+    (Kind::DiscoverySource, "spec.nmap.class", NAME),
+    (Kind::DiscoverySource, "spec.vsphere.url", PATH),
+    (Kind::DiscoverySource, "spec.vsphere.credentials", NAME),
+    (Kind::DiscoverySource, "spec.vsphere.ca", PATH),
     (Kind::DiscoverySource, "spec.interval", PERIOD),
     (Kind::DiscoverySource, "spec.timeout", PERIOD),
     (Kind::DiscoverySource, "spec.staleAfter", PERIOD),
@@ -132,6 +143,8 @@ const MOST: &[(Kind, &str, i64)] = &[
     (Kind::DiscoverySource, "spec.tls.endpoints", 4096),
     (Kind::DiscoverySource, "spec.kubernetes.namespaces", 4096),
     (Kind::DiscoverySource, "spec.http.joins", 16),
+    (Kind::DiscoverySource, "spec.snmp.targets", 4096),
+    (Kind::DiscoverySource, "spec.vsphere.datacenters", 1024),
 ];
 
 /// Lists whose entries have a name of their own: they merge by it, and none is there twice.
@@ -364,6 +377,7 @@ fn policy() -> Vec<Rule> {
 /// What Kubernetes takes as the name of a namespace.
 const LABEL: &str = "self.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')";
 const ENDPOINT: &str = r"self.matches('^ *[^ /]+:[0-9]{1,5} *$')";
+const HOST: &str = r"self.matches('^ *[^ /]+ *$')";
 const NO_ENDPOINT: &str = "this is no endpoint; write host:port, for example pay.example.com:443";
 
 fn window() -> Vec<Rule> {
@@ -419,10 +433,29 @@ fn source() -> Vec<Rule> {
         Rule::new(of, "spec.http.authorization.value", "self.contains('{secret}')", "`value` needs `{secret}`, for example `Api-Token {secret}`"),
         exactly_one(of, "spec.http.list", &LISTS),
         exactly_one(of, "spec.http.joins[].list", &LISTS),
+        credential(of, "spec.push.credentials"),
+        not_empty(of, "spec.push.credentials", "`credentials` is empty; name the token that whoever pushes must show"),
+        Rule::new(of, "spec.push.perMinute", "self >= 1", "0 would take nothing; leave `perMinute` out, or write how many batches"),
+        not_empty(of, "spec.nmap.path", "`path` is empty; name a file below the estate's root that nmap wrote with -oX"),
+        inside(of, "spec.nmap.path"),
         one_way(of, "spec.http.list.paging"),
         one_way(of, "spec.http.joins[].list.paging"),
+        Rule::new(of, "spec.snmp.targets", "self.size() > 0", "no device is named; name at least one, for example sw-1.example.com"),
+        Rule::new(of, "spec.snmp.targets[]", HOST, "this is no device; write host or host:port, for example sw-1.example.com:161"),
+        credential(of, "spec.snmp.credentials"),
+        Rule::new(
+            of,
+            "spec.vsphere.url",
+            "self.matches('^ *https?://[^/?#@ ]+')",
+            "this is no address of a vCenter; write for example https://vcenter.example.com",
+        ),
+        credential(of, "spec.vsphere.credentials"),
+        inside(of, "spec.vsphere.ca"),
     ];
-    for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.http.limits.request", "spec.http.list.export.every"] {
+    for at in ["spec.interval", "spec.timeout", "spec.staleAfter", "spec.push.completeFor", "spec.http.limits.request", "spec.http.list.export.every"] {
+        rules.extend(positive(of, at));
+    }
+    for at in ["spec.snmp.limits.request", "spec.snmp.limits.target"] {
         rules.extend(positive(of, at));
     }
     rules

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use bowline::api::{DiscoverySourceSpec, Text};
 use bowline::controller::reading::{self, blocking, named};
+use bowline::discovery::file::{Files as _, Folder};
+use bowline::discovery::patterns;
 use bowline::discovery::run::{self as discovery, Limits};
 use bowline::discovery::{Answer, Discovered};
 use bowline::estate::git::{self, GitError};
@@ -18,7 +20,6 @@ use bowline::estate::{Declared, Estate, directory, load};
 use bowline::plan::Plan;
 use git2::build::CheckoutBuilder;
 use git2::{Diff, DiffOptions, ErrorCode, Oid, Repository};
-use globset::GlobBuilder;
 use tempfile::TempDir;
 
 use super::options::Options;
@@ -188,19 +189,27 @@ impl Changed {
 
     /// Whether any file that the pattern names is.
     fn matching(&self, pattern: &str) -> bool {
-        let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-        let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() else { return false };
-        let glob = glob.compile_matcher();
-        self.file(pattern) || self.paths.iter().any(|path| glob.is_match(path))
+        if !patterns::is_pattern(pattern) {
+            return self.file(pattern);
+        }
+        let Ok(glob) = patterns::matcher(pattern) else { return false };
+        self.paths.iter().any(|path| glob.is_match(path)) || self.linked(pattern)
+    }
+
+    /// Whether any file that the pattern names leads to one that is.
+    fn linked(&self, pattern: &str) -> bool {
+        Folder::new(&self.root).matching(pattern).is_ok_and(|named| named.files.iter().any(|path| self.file(path)))
     }
 
     /// Whether any file that the source reads is.
     fn read_by(&self, spec: &DiscoverySourceSpec) -> bool {
-        let file = spec.file.as_ref().is_some_and(|file| self.file(&file.path));
+        let file = spec.file.as_ref().is_some_and(|file| self.matching(&file.path));
         let tls = spec.tls.as_ref().is_some_and(|tls| tls.files.iter().chain(&tls.authorities).any(|pattern| self.matching(pattern)));
         let kubeconfig = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.kubeconfig.as_ref()).is_some_and(|path| self.file(path));
         let ca = spec.http.as_ref().and_then(|http| http.ca.as_ref()).is_some_and(|path| self.file(path));
-        file || tls || kubeconfig || ca
+        let nmap = spec.nmap.as_ref().is_some_and(|nmap| self.file(&nmap.path));
+        let vsphere = spec.vsphere.as_ref().and_then(|vsphere| vsphere.ca.as_ref()).is_some_and(|path| self.file(path));
+        file || tls || kubeconfig || ca || nmap || vsphere
     }
 }
 
@@ -219,7 +228,7 @@ impl AtBase {
             let (_scratch, root) = self.commit.check_out()?;
             let asked = Estate { sources: anew, policies: self.estate.policies.clone(), ..Estate::default() };
             let progress = Progress::start();
-            let (sources, refused) = discovery::build(&asked, &session::reach(options, root)?, head.now);
+            let (sources, refused) = discovery::build(&asked, &session::reach(options, root)?.with_pushed(head.pushed.clone()), head.now);
             let (_running, stop) = tokio::sync::watch::channel(false);
             shared.extend(refused);
             shared.extend(discovery::ask_all(sources, &Limits::default(), head.now, &progress, stop).await);

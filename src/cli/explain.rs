@@ -1,8 +1,9 @@
-//! `bowline explain`: one finding or change request, with all that led to it (rule 9).
+//! `bowline explain`: one finding or change request, or the identity of an item, with all that led to it (rule 9).
 
 use bowline::api::Value;
 use bowline::change::{Change, markdown};
 use bowline::drift::Finding;
+use bowline::identity::correlate;
 use bowline::impact::ServiceGraph;
 use clap::Args;
 
@@ -15,15 +16,24 @@ use bowline::failure::Failure;
 #[derive(Args)]
 pub struct Arguments {
     /// The key of a finding (`changed/pay-db-01/attributes.memory`) or of a change request; a part of one will do if only one has it
+    ///
+    /// With `--identity`: the name of an item, or what a source calls something that nobody declared
     key: String,
 
     #[command(flatten)]
     estate: EstateArgument,
+
+    /// Explain by which rules observations were recognised as this item, and why others were not
+    #[arg(long)]
+    identity: bool,
 }
 
 /// Prints the explanation.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
     let session = Session::open(options, &arguments.estate).await?;
+    if arguments.identity {
+        return who(options, &session, &arguments.key);
+    }
     let plan = session.plan();
     if let Some(change) = plan.changes.iter().find(|change| *change.key == arguments.key) {
         options.print(change, |style| render::plan::markdown_on_terminal(style, &change.title, &change.body))?;
@@ -36,6 +46,21 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     };
     let change = plan.changes.iter().find(|change| change.findings.contains(&finding.key));
     options.print(finding, |style| text(style, &session, finding, change))?;
+    Ok(Outcome::Done)
+}
+
+fn who(options: &Options, session: &Session, name: &str) -> Result<Outcome, Failure> {
+    let correlation = correlate(&session.estate, &session.discovered);
+    let identities = bowline::identity::explain(&session.estate, &session.discovered, &correlation, name);
+    if identities.is_empty() {
+        let near = super::session::nearest(name, session.estate.items.iter().map(|item| &*item.name));
+        let failure = Failure::new(format!("no item has the name `{name}`, and no source calls anything so that is not declared"));
+        return Err(match near {
+            Some(near) => failure.hint(format!("nearest: {near}")),
+            None => failure,
+        });
+    }
+    options.print(&identities, |style| identities.iter().map(|identity| render::identity::text(style, identity)).collect::<Vec<_>>().join("\n"))?;
     Ok(Outcome::Done)
 }
 

@@ -38,7 +38,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     let mut session = Session::of_repository(options, &arguments.estate).await?;
     check::refuse_empty(&session.estate)?;
     check::warn(&session.estate);
-    confirm(options, &mut session, &arguments.confirm).await?;
+    session.confirm(options, &arguments.confirm).await?;
     let plan = session.plan();
     if session.estate.spec.suspend {
         eprintln!("The estate is suspended (spec.suspend): nothing is proposed, updated or closed.");
@@ -46,7 +46,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     }
     let settled = settle(options, &session, &plan, &arguments.confirm).await?;
     let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Reconciliation", "estate": plan.estate, "revision": plan.revision, "at": plan.at,
-        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings});
+        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings, "confirmed": settled.confirmed});
     options.print(&whole, |style| format!("{}{}", sources(style, &plan), text(style, &settled, true)))?;
     match settled.failed.len() {
         0 => Ok(Outcome::Done),
@@ -54,24 +54,6 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
             Err(Failure::new(format!("{} could not be taken; the others were", count(failed, "step"))).hint("run it again once the reason above is gone"))
         }
     }
-}
-
-/// Writes down that a person believes a source that was held.
-async fn confirm(options: &Options, session: &mut Session, sources: &[Text]) -> Result<(), Failure> {
-    for name in sources {
-        let Some(answer) = session.discovered.answers.iter().find(|answer| answer.source == *name) else {
-            return Err(Failure::new(format!("no source has the name `{name}`")).hint("`bowline plan` lists the sources"));
-        };
-        if !answer.complete {
-            return Err(
-                Failure::new(format!("the answer of `{name}` is not complete, so there is nothing to confirm")).hint("`bowline plan` says why it is not")
-            );
-        }
-        let items = answer.items.len() as u64;
-        session.store(options).await?.confirm(&session.store_key, name, items).await?;
-        session.discovered.history.confirmed.insert(name.clone(), items);
-    }
-    Ok(())
 }
 
 /// Brings the forge to what the plan wants, and remembers what was seen.
@@ -92,7 +74,8 @@ pub async fn settle_on(
     hosted: bool,
 ) -> Result<Settled, bowline::forge::Error> {
     let settled = settling::settle_on(&session.estate, plan, forge, hosted, session.now, &session::warn).await?;
-    remember(options, session, plan, confirmed).await;
+    let confirmed: Vec<Text> = confirmed.iter().chain(&settled.confirmed).cloned().collect();
+    remember(options, session, plan, &confirmed).await;
     Ok(settled)
 }
 
@@ -105,7 +88,11 @@ pub fn rejected_until(request: &bowline::forge::Request, limits: &Limits) -> Opt
 /// Records what complete, unheld answers said. The store is history only: that it cannot be written is a warning.
 async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) {
     let answers = settling::to_remember(&session.discovered, plan, confirmed);
-    let recorded = async { Ok::<_, Failure>(session.store(options).await?.record(&session.store_key, &answers, session.now).await?) };
+    let recorded = async {
+        let store = session.store(options).await?;
+        store.record(&session.store_key, &answers, session.now).await?;
+        Ok::<_, Failure>(store.record_absences(&session.store_key, &plan.absences, session.now).await?)
+    };
     if let Err(error) = recorded.await {
         session::warn(&format!("what was seen could not be recorded: {error}"));
     }
@@ -133,6 +120,9 @@ pub fn text(style: Style, settled: &Settled, next: bool) -> String {
         if let Some(note) = standing_note(standing) {
             text.push_str(&format!("{bullet}{} {key}: {note}\n", style.dim("·")));
         }
+    }
+    for source in &settled.confirmed {
+        text.push_str(&format!("{bullet}{} {source}: confirmed on the dashboard; the next pass believes it\n", style.dim("·")));
     }
     let open = settled.standings.values().filter(|standing| matches!(standing, Standing::Proposed | Standing::HandsOff | Standing::Held)).count();
     text.push_str(&format!("{} {} for the board.\n", style.bold("Open:"), count(open, "change request")));

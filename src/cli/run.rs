@@ -4,6 +4,7 @@ mod kubernetes;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,9 +12,12 @@ use bowline::api::Text;
 use bowline::change::markdown;
 use bowline::controller::listen::{self, Bounds};
 use bowline::controller::metrics::{Metrics, Outcome};
+use bowline::controller::probes::probes;
+use bowline::controller::push::{self, Desk};
 use bowline::controller::webhook::{Inbox, router};
 use bowline::controller::{Ended, Guard, Key, Manners, Passed, Pulse, Trouble, Watched, for_ever, spans};
 use bowline::credentials::Secret;
+use bowline::estate::Estate;
 use bowline::forge::life::{Outcome as Settled, Standing};
 use bowline::plan::Plan;
 use clap::Args;
@@ -45,11 +49,11 @@ pub struct Arguments {
     #[command(flatten)]
     estate: EstateArgument,
 
-    /// Listen here for webhooks, for example 127.0.0.1:8080; without it the interval alone says when
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "webhook_secret", env = "BOWLINE_LISTEN", hide_env_values = true)]
+    /// Listen here for what agents push and, with --webhook-secret, for webhooks, for example 127.0.0.1:8080; without it the interval alone says when
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BOWLINE_LISTEN", hide_env_values = true)]
     listen: Option<SocketAddr>,
 
-    /// The name of the operator's credential (a token) that holds the secret of the webhooks
+    /// The name of the operator's credential (a token) that holds the secret of the webhooks; without it there are none
     #[arg(long, value_name = "NAME", requires = "listen", env = "BOWLINE_WEBHOOK_SECRET_NAME", hide_env_values = true)]
     webhook_secret: Option<String>,
 
@@ -68,6 +72,9 @@ there is one line on standard error, or with --output json one line of JSON on s
 Webhooks: POST /webhooks/github and /webhooks/gitea (Forgejo too) have it pass within two seconds; however many come at once, one pass follows. They must \
 be signed with the secret. GET /healthz answers 200 while it works, /readyz once a pass has gone well. It speaks plain HTTP: put your reverse proxy with TLS \
 before it. Polling goes on as the net beneath.
+
+What agents push: POST /v1/observations?source=NAME takes one JSON observation a line for a source of the kind `push`, from whoever shows the token that \
+its `credentials` name. It is on the disk, in the state folder, when it is answered, and the next pass reads it. `bowline discover --push` is such an agent.
 
 In a cluster (--kubernetes) the Estate objects say what is reconciled, and everything else on this page about estates is theirs to say: each takes in the \
 documents of its own namespace, or those that its spec.git names. Credentials are Secrets of that namespace with the label bowline.dev/credential: \"true\" and \
@@ -94,8 +101,13 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failu
         Some(name) => Some(Arc::new(Inbox::new(pulse.clone(), key(options, name)?))),
         None => None,
     };
-    let listening = match (arguments.listen, &inbox) {
-        (Some(address), Some(inbox)) => Some(tokio::spawn(listen::serve(bind(address).await?, router(inbox.clone()), Bounds::default()))),
+    let desk = arguments.listen.map(|_| Arc::new(Desk::new()));
+    let listening = match (arguments.listen, &desk) {
+        (Some(address), Some(desk)) => {
+            let webhooks = inbox.as_ref().map_or_else(|| probes(pulse.clone()), |inbox| router(inbox.clone()));
+            let listener = bind(address, inbox.is_some()).await?;
+            Some(tokio::spawn(listen::serve(listener, webhooks.merge(push::router(desk.clone())), Bounds::default())))
+        }
         _ => None,
     };
     let metrics = Arc::new(Metrics::new());
@@ -106,6 +118,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failu
         secret: arguments.webhook_secret.clone(),
         pulse: pulse.clone(),
         inbox,
+        desk,
         stop: stop.clone(),
         keeper: Mutex::new(Keeper::counted(metrics.clone(), None)),
         metrics,
@@ -124,10 +137,13 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Ends, Failu
     Ok(Ends::Done)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+async fn bind(address: SocketAddr, webhooks: bool) -> Result<TcpListener, Failure> {
     let listener = operations::bind(address).await?;
     let address = listener.local_addr()?;
-    log::say(&format!("Listening for webhooks on http://{address}/webhooks/github and http://{address}/webhooks/gitea."));
+    if webhooks {
+        log::say(&format!("Listening for webhooks on http://{address}/webhooks/github and http://{address}/webhooks/gitea."));
+    }
+    log::say(&format!("Listening for what agents push on http://{address}/v1/observations."));
     Ok(listener)
 }
 
@@ -148,6 +164,7 @@ struct Runner {
     secret: Option<String>,
     pulse: Arc<Pulse>,
     inbox: Option<Arc<Inbox>>,
+    desk: Option<Arc<Desk>>,
     stop: watch::Receiver<bool>,
     keeper: Mutex<Keeper>,
     metrics: Arc<Metrics>,
@@ -225,7 +242,8 @@ impl Runner {
     }
 
     async fn attempt(&self, interval: &mut Option<Duration>) -> Result<Done, Wrong> {
-        let session = Session::of_repository_until(&self.options, &self.estate, self.stop.clone()).await?;
+        let open = |estate: &Estate, folder: &Path| self.open_desk(estate, folder);
+        let session = Session::of_repository_until(&self.options, &self.estate, self.stop.clone(), open).await?;
         if session.estate.origin.is_some() {
             *interval = Some(Duration::from_secs(session.estate.spec.interval_seconds().unsigned_abs()));
         }
@@ -245,6 +263,14 @@ impl Runner {
         let settled = reconcile::settle_on(&self.options, &session, &plan, &[], &guard, opened.hosted).instrument(spans::settle()).await;
         let settled = settled.map_err(|error| Wrong { until: guard.trouble().until, failure: settling::failure(error) })?;
         Ok(Done { plan, settled, trouble: guard.trouble(), suspended: false, problems: problems.join("; "), asked })
+    }
+
+    /// Takes what is pushed to the sources that the estate declares now, before they are asked.
+    fn open_desk(&self, estate: &Estate, folder: &Path) -> Result<(), Failure> {
+        if let Some(desk) = &self.desk {
+            desk.open(estate, &session::credentials(&self.options)?, folder).iter().for_each(|problem| session::warn(problem));
+        }
+        Ok(())
     }
 
     /// The estate is called so from now on; nothing else is measured.
@@ -346,7 +372,7 @@ fn problems(session: &Session, plan: &Plan) -> Vec<String> {
 fn whole(done: &Done) -> Value {
     let Done { plan, settled, .. } = done;
     json!({"apiVersion": bowline::api::API_VERSION, "kind": "Reconciliation", "estate": plan.estate, "revision": plan.revision, "at": plan.at,
-        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings, "problems": done.problems})
+        "summary": plan.summary, "done": settled.done, "failed": settled.failed, "standings": settled.standings, "confirmed": settled.confirmed, "problems": done.problems})
 }
 
 /// `harbour at 3f9a…: opened 2, closed 1; 4 change requests are open`.

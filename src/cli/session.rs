@@ -95,6 +95,8 @@ pub struct Session {
     pub took: BTreeMap<Text, Duration>,
     /// The estate's name in the store: two estates of one name are kept apart.
     pub store_key: String,
+    /// Where what was pushed to its sources is kept.
+    pub pushed: PathBuf,
     _checkout: Option<TempDir>,
 }
 
@@ -112,16 +114,24 @@ impl Session {
 
     /// Reads the estate where it is kept: what change requests are based on.
     pub async fn of_repository(options: &Options, argument: &EstateArgument) -> Result<Self, Failure> {
-        Self::of_repository_until(options, argument, never_stopped()).await
+        Self::of_repository_until(options, argument, never_stopped(), |_, _| Ok(())).await
     }
 
-    /// The same, waiting for no source any longer once `stop` turns true.
-    pub async fn of_repository_until(options: &Options, argument: &EstateArgument, stop: watch::Receiver<bool>) -> Result<Self, Failure> {
+    /// The same, waiting for no source any longer once `stop` turns true. `read` is shown the estate, and where what was pushed to it is kept,
+    /// before any source is asked.
+    pub async fn of_repository_until(
+        options: &Options,
+        argument: &EstateArgument,
+        stop: watch::Receiver<bool>,
+        read: impl FnOnce(&Estate, &Path) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
         let loaded = load_kept(options, argument).instrument(spans::read()).await?;
+        read(&loaded.estate, &pushed(options, argument, &loaded))?;
         Self::ask(options, argument, loaded, &[], stop).await
     }
 
     async fn ask(options: &Options, argument: &EstateArgument, loaded: Loaded, only: &[Text], stop: watch::Receiver<bool>) -> Result<Self, Failure> {
+        let pushed = pushed(options, argument, &loaded);
         let Loaded { mut estate, root, at, checkout } = loaded;
         if let Some(unknown) = only.iter().find(|name| !estate.sources.iter().any(|source| source.name == **name)) {
             let near = nearest(unknown, estate.sources.iter().map(|source| &*source.name)).unwrap_or_else(|| "none is declared".to_owned());
@@ -133,19 +143,37 @@ impl Session {
         let now = now(options, &estate);
         let store_key = store_key(&estate, &argument.estate, &root, at.as_ref());
         let progress = Progress::start();
-        let (asked, mut answers) = discovery::build(&estate, &reach(options, root)?, now);
+        let (asked, mut answers) = discovery::build(&estate, &reach(options, root)?.with_pushed(pushed.clone()), now);
         let timed = Timed::new(&progress);
         answers.extend(discovery::ask_all(asked, &Limits::default(), now, &timed, stop).await);
         let took = timed.took();
         answers.sort_by(|a, b| a.source.cmp(&b.source));
         progress.clear();
         let history = history(options, &store_key).await;
-        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, took, store_key, _checkout: checkout })
+        Ok(Self { estate, discovered: Discovered { answers, history }, now, at, took, store_key, pushed, _checkout: checkout })
     }
 
     /// The plan.
     pub fn plan(&self) -> Plan {
         bowline::plan::plan(&self.estate, &self.discovered, self.now)
+    }
+
+    /// Writes down that a person believes what sources say, although they suddenly say far less.
+    pub async fn confirm(&mut self, options: &Options, sources: &[Text]) -> Result<(), Failure> {
+        for name in sources {
+            let Some(answer) = self.discovered.answers.iter().find(|answer| answer.source == *name) else {
+                return Err(Failure::new(format!("no source has the name `{name}`")).hint("`bowline plan` lists the sources"));
+            };
+            if !answer.complete {
+                return Err(
+                    Failure::new(format!("the answer of `{name}` is not complete, so there is nothing to confirm")).hint("`bowline plan` says why it is not")
+                );
+            }
+            let items = answer.items.len() as u64;
+            self.store(options).await?.confirm(&self.store_key, name, items).await?;
+            self.discovered.history.confirmed.insert(name.clone(), items);
+        }
+        Ok(())
     }
 
     /// The same, and which observation is which item.
@@ -204,6 +232,18 @@ fn store_key(estate: &Estate, argument: &str, root: &Path, at: Option<&Commit>) 
         root.canonicalize().unwrap_or_else(|_| root.to_owned()).display().to_string()
     };
     format!("{}@{}", estate.name, bowline::drift::Finding::digest(&[&place]))
+}
+
+/// Where what was pushed to the sources of an estate is kept. `run` reads an estate where it is kept, and `plan` perhaps in a clone of that, so
+/// what counts is where the estate says that it is kept; else where it was read.
+fn pushed(options: &Options, argument: &EstateArgument, loaded: &Loaded) -> PathBuf {
+    let Loaded { estate, root, at, .. } = loaded;
+    let declared = estate.spec.git.as_ref().or(at.as_ref().and_then(|at| at.git.as_ref())).map(|git| &*git.url);
+    let key = match declared.filter(|url| is_address(url)) {
+        Some(url) => bowline::drift::Finding::digest(&[&estate.name, url]),
+        None => bowline::drift::Finding::digest(&[&store_key(estate, &argument.estate, root, at.as_ref())]),
+    };
+    bowline::controller::push::folder(&options.state_folder(), &key)
 }
 
 /// The instant a run is about: the clock, rounded down to the estate's interval, so that two runs within an interval

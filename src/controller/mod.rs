@@ -18,12 +18,15 @@
 //! seen       which deliveries have been taken already, within bounds
 //! event      pure: whether what a delivery tells can change anything
 //! webhook    the routes over these
+//! push       the route by which agents bring facts
+//! body       what is sent, read in bounds
 //! listen     sockets with bounds on connections, bytes and seconds
 //! ```
 //!
 //! A webhook only says that there may be something to see. It carries nothing into a pass, so the worst that a false one
-//! could do is a pass too many; polling is the net beneath.
+//! could do is a pass too many; polling is the net beneath. What is pushed is written down, and the next pass reads it.
 
+mod body;
 mod endless;
 mod event;
 pub mod guard;
@@ -34,6 +37,7 @@ pub mod metrics;
 pub mod opening;
 pub mod probes;
 mod pulse;
+pub mod push;
 pub mod reading;
 pub mod schedule;
 mod seen;

@@ -1,6 +1,6 @@
 //! Bringing a forge to what a plan wants, with the dashboard, and what of a pass is remembered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -24,7 +24,8 @@ pub async fn settle_on(estate: &Estate, plan: &Plan, forge: &Guard<'_>, hosted: 
     let doubt = Doubt::of(estate, plan);
     let board = if wants_dashboard(estate, hosted, warn) { Board::read(forge, warn).await } else { None };
     let asked = board.as_ref().map(|board| board.asked.clone()).unwrap_or_default();
-    let settled = life::settle(forge, &plan.changes, &doubt, &asked, &limits, pass).await?;
+    let mut settled = life::settle(forge, &plan.changes, &doubt, &asked, &limits, pass).await?;
+    settled.confirmed = board.as_ref().map(|board| board.believed(plan)).unwrap_or_default();
     if let Some(board) = board
         && let Err(error) = board.write(forge, plan, &settled, pass).await
     {
@@ -46,20 +47,32 @@ struct Board {
     standing: Option<Dashboard>,
     /// The keys of the boxes that a person has ticked.
     asked: BTreeSet<Text>,
+    /// The held sources that a person has confirmed, each with its number of items.
+    confirmed: BTreeMap<Text, u64>,
 }
 
 impl Board {
     /// Reads it; none where it cannot be read, or a person has closed it and wants none. Neither holds up the pass.
     async fn read(forge: &Guard<'_>, warn: Warn<'_>) -> Option<Self> {
         match forge.dashboard().await {
-            Ok(None) => Some(Self { standing: None, asked: BTreeSet::new() }),
-            Ok(Some(standing)) if standing.open => Some(Self { asked: dashboard::ticked(&standing.body), standing: Some(standing) }),
+            Ok(None) => Some(Self { standing: None, asked: BTreeSet::new(), confirmed: BTreeMap::new() }),
+            Ok(Some(standing)) if standing.open => {
+                let (asked, confirmed) = (dashboard::ticked(&standing.body), dashboard::confirmed(&standing.body));
+                Some(Self { standing: Some(standing), asked, confirmed })
+            }
             Ok(Some(_)) => None,
             Err(error) => {
                 warn(&format!("the dashboard could not be read: {error}"));
                 None
             }
         }
+    }
+
+    /// The confirmed sources whose answers still have as many items as a person has seen there.
+    fn believed(&self, plan: &Plan) -> Vec<Text> {
+        let is_so =
+            |(name, items): &(&Text, &u64)| plan.sources.iter().any(|source| source.name == **name && source.complete && source.items as u64 == **items);
+        self.confirmed.iter().filter(is_so).map(|(name, _)| name.clone()).collect()
     }
 
     /// Writes it if it says something new, or takes ticks away that have been heard. A tick whose request could not be opened
@@ -75,7 +88,7 @@ impl Board {
         let urls = forge.urls();
         let body = dashboard::write(plan, &settled.standings, &|key| urls.get(key).cloned());
         let same = self.standing.as_ref().is_some_and(|standing| dashboard::digest_of(&standing.body) == dashboard::digest_of(&body));
-        if same && self.asked.is_empty() {
+        if same && self.asked.is_empty() && self.confirmed.is_empty() {
             return Ok(());
         }
         forge.write_dashboard(self.standing.as_ref(), &body).await

@@ -1,4 +1,4 @@
-//! Whether a delivery was signed with the secret that the operator shares with the forge. Pure.
+//! Whether a delivery was signed with the secret that the operator shares with the forge, or a token is the one that the operator gave. Pure.
 //!
 //! GitHub signs the raw body by HMAC-SHA256 in `X-Hub-Signature-256: sha256=<hex>` ("Validating webhook deliveries" in its
 //! documentation); Gitea and Forgejo by the same in `X-Gitea-Signature: <hex>` and `X-Forgejo-Signature: <hex>`, and in
@@ -35,6 +35,32 @@ impl Key {
     /// Whether this is the signature of this body; takes the same time wherever they differ.
     pub fn verifies(&self, body: &[u8], signature: &Signature) -> bool {
         hmac::verify(&self.0, body, signature).is_ok()
+    }
+}
+
+/// A token that is shown as it is.
+#[derive(Clone)]
+pub struct Token {
+    key: hmac::Key,
+    tag: hmac::Tag,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+impl Token {
+    /// The token that a secret is.
+    pub fn new(secret: &Secret) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        Self { tag: hmac::sign(&key, secret.expose().as_bytes()), key }
+    }
+
+    /// Whether this is it; takes the same time wherever they differ, and tells nothing of its length.
+    pub fn is(&self, shown: &[u8]) -> bool {
+        hmac::verify(&self.key, shown, self.tag.as_ref()).is_ok()
     }
 }
 
@@ -100,6 +126,16 @@ mod tests {
         for text in [&hex.replace('7', "g"), &format!("+{}", &hex[1..]), &"é".repeat(32), HEADER] {
             assert_eq!(plain(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn only_the_token_itself_is_the_token() {
+        let token = Token::new(&Secret::new(SECRET));
+        assert!(token.is(SECRET.as_bytes()));
+        for other in ["", "It's a Secret to Everybod", "It's a Secret to Everybody ", "it's a Secret to Everybody", "\0"] {
+            assert!(!token.is(other.as_bytes()), "{other}");
+        }
+        assert_eq!(format!("{token:?}"), "(secret)");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! Everything that a stranger can send is refused before it costs anything: by its headers, then while it is read, then by
 //! its signature; only then is it parsed. Nothing of a body or the secret is logged or answered.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::post;
 use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::BodyExt;
 
+use super::body::{self, Unread};
 use super::event::{self, Verdict};
 use super::probes::probes;
 use super::pulse::Pulse;
@@ -30,8 +30,6 @@ use super::signature::{self, Key, Signature};
 /// The largest body in bytes. GitHub sends up to 25 MB; what is over this is a push of thousands of commits, which polling
 /// finds as well, and five times less to hold for whoever connects.
 pub const LARGEST: usize = 5 * 1024 * 1024;
-/// How many bytes of bodies are held at once, over all connections.
-const HELD: usize = 64 * 1024 * 1024;
 /// How long a body may take.
 const TIME_FOR_BODY: Duration = Duration::from_secs(10);
 
@@ -124,12 +122,12 @@ async fn take(inbox: Arc<Inbox>, manner: &'static Manner, request: Request<Body>
 }
 
 async fn judge(inbox: &Inbox, manner: &Manner, request: Request<Body>) -> Result<Answer, Answer> {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     if !is_json(&parts.headers) {
         return Err(WRONG_TYPE);
     }
     let signature = signature_of(&parts.headers, manner).ok_or(NOT_OURS)?;
-    let held = tokio::time::timeout(inbox.time_for_body, read(inbox, body)).await.map_err(|_| TOO_SLOW)??;
+    let held = body::read(&mut body, LARGEST, inbox.time_for_body, &inbox.held).await.map_err(unread)?;
     if !inbox.verifies(&held.bytes, &signature) {
         return Err(NOT_OURS);
     }
@@ -150,6 +148,15 @@ async fn judge(inbox: &Inbox, manner: &Manner, request: Request<Body>) -> Result
     })
 }
 
+fn unread(why: Unread) -> Answer {
+    match why {
+        Unread::TooLarge => TOO_LARGE,
+        Unread::TooSlow => TOO_SLOW,
+        Unread::CutShort => CUT_SHORT,
+        Unread::Busy => BUSY,
+    }
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
@@ -166,36 +173,4 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
-}
-
-/// The bytes of a body, counted among those that are held as long as this lives.
-struct Held<'a> {
-    bytes: Vec<u8>,
-    counter: &'a AtomicUsize,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.counter.fetch_sub(self.bytes.len(), Ordering::Relaxed);
-    }
-}
-
-/// Reads a body, and stops at the first byte too many.
-async fn read(inbox: &Inbox, mut body: Body) -> Result<Held<'_>, Answer> {
-    if axum::body::HttpBody::size_hint(&body).lower() > LARGEST as u64 {
-        return Err(TOO_LARGE);
-    }
-    let mut held = Held { bytes: Vec::new(), counter: &inbox.held };
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| CUT_SHORT)?.into_data() else { continue };
-        if held.bytes.len() + data.len() > LARGEST {
-            return Err(TOO_LARGE);
-        }
-        let before = inbox.held.fetch_add(data.len(), Ordering::Relaxed);
-        held.bytes.extend_from_slice(&data);
-        if before + data.len() > HELD {
-            return Err(BUSY);
-        }
-    }
-    Ok(held)
 }

@@ -18,6 +18,13 @@
 //! - name: github
 //!   githubApp: {appId: 1, installationId: 2, privateKey: {file: app.pem}}
 //!   hosts: [api.github.com, github.com]
+//! - name: access-switches
+//!   community: {env: SNMP_COMMUNITY}           # SNMP v2c, which sends it in the clear
+//!   hosts: ["10.1.0.0/16"]                     # what is written as an address of the network
+//! - name: core-switches
+//!   user: bowline                              # SNMP v3; `privacy` may be left out
+//!   snmp: {authentication: {protocol: SHA256, password: {env: SNMP_AUTH}}, privacy: {protocol: AES128, password: {env: SNMP_PRIV}}}
+//!   hosts: ["*.core.example.com"]
 //! ```
 //!
 //! A value leaves a [`Credential`] only by [`Secret::expose`], and a credential leaves [`Credentials`] only for a host to
@@ -25,6 +32,7 @@
 
 mod read;
 mod redact;
+pub mod snmp;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -116,6 +124,10 @@ pub enum Login {
         /// Its key in PEM.
         private_key: Secret,
     },
+    /// A community of SNMP v2c.
+    Community(Secret),
+    /// A user of SNMP v3.
+    SnmpUser(snmp::User),
 }
 
 /// Why a credential cannot be used. Never says a value.
@@ -202,13 +214,13 @@ impl Credentials {
         }
     }
 
-    /// The token of this name, to compare with what somebody sends: the secret of a webhook. It is sent nowhere, so the hosts
+    /// The token of this name, to compare with what somebody sends: the secret of a webhook, or what an agent shows. It is sent nowhere, so the hosts
     /// to which it is bound do not count.
     pub fn shared_secret(&self, name: &str) -> Result<&Secret, CredentialError> {
         let entry = self.entries.get(name).ok_or_else(|| CredentialError::Unknown(name.into()))?;
         match &entry.as_ref().map_err(Clone::clone)?.login {
             Login::Token { token, .. } => Ok(token),
-            _ => Err(CredentialError::Unusable { name: name.into(), reason: "the secret of a webhook must be a `token`".to_owned() }),
+            _ => Err(CredentialError::Unusable { name: name.into(), reason: "what others show or sign with must be a `token`".to_owned() }),
         }
     }
 

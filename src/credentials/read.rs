@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
+use super::snmp::User;
 use super::{Credential, CredentialError, Credentials, Login, Secret};
 use crate::api::Text;
 
 /// The largest file, of credentials or of one value, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-const FIELDS: [&str; 9] = ["name", "hosts", "token", "user", "password", "clientCertificate", "sshKey", "knownHosts", "githubApp"];
+const FIELDS: [&str; 11] = ["name", "hosts", "token", "user", "password", "clientCertificate", "sshKey", "knownHosts", "githubApp", "community", "snmp"];
 
 /// What reading one entry needs.
 struct Reader<'a> {
@@ -66,7 +67,7 @@ impl Reader<'_> {
     fn credential(&mut self, name: &Text, entry: &Mapping) -> Result<Credential, String> {
         known_fields(entry, &FIELDS)?;
         let hosts = hosts(entry.get("hosts"))?;
-        let logins = ["token", "password", "clientCertificate", "sshKey", "githubApp"];
+        let logins = ["token", "password", "clientCertificate", "sshKey", "githubApp", "community", "snmp"];
         let given: Vec<&str> = logins.into_iter().filter(|field| entry.contains_key(*field)).collect();
         let [field] = given.as_slice() else {
             return Err(format!("it must have exactly one of `{}`", logins.join("`, `")));
@@ -81,7 +82,7 @@ impl Reader<'_> {
             None => None,
             Some(user) => Some(Text::from(user.as_str().filter(|user| !user.is_empty()).ok_or("`user` must be a name")?)),
         };
-        if user.is_some() && !matches!(field, "token" | "password") {
+        if user.is_some() && !matches!(field, "token" | "password" | "snmp") {
             return Err(format!("`user` does not go with `{field}`"));
         }
         if entry.contains_key("knownHosts") && field != "sshKey" {
@@ -90,6 +91,8 @@ impl Reader<'_> {
         match field {
             "token" => Ok(Login::Token { user, token: self.secret(field, value)? }),
             "password" => Ok(Login::Password { user: user.ok_or("`password` needs `user`")?, password: self.secret(field, value)? }),
+            "community" => Ok(Login::Community(self.secret(field, value)?)),
+            "snmp" => self.snmp(user.ok_or("`snmp` needs `user`")?, value),
             "clientCertificate" => {
                 let parts = parts(field, value, &["certificate", "key"])?;
                 let certificate = self.secret("clientCertificate.certificate", part(parts, "certificate"))?;
@@ -108,6 +111,20 @@ impl Reader<'_> {
                 Ok(Login::GithubApp { app_id, installation_id, private_key: self.secret("githubApp.privateKey", part(parts, "privateKey"))? })
             }
         }
+    }
+
+    /// A user of SNMP v3.
+    fn snmp(&mut self, user: Text, value: &Value) -> Result<Login, String> {
+        let given = parts("snmp", value, &["authentication", "privacy"])?;
+        let mut protocol = |name: &str| {
+            let field = format!("snmp.{name}");
+            let of = parts(&field, part(given, name), &["protocol", "password"])?;
+            let protocol = part(of, "protocol").as_str().ok_or_else(|| format!("`{field}.protocol` must be a name"))?;
+            Ok::<_, String>((protocol, self.secret(&format!("{field}.password"), part(of, "password"))?))
+        };
+        let authentication = protocol("authentication")?;
+        let privacy = if given.contains_key("privacy") { Some(protocol("privacy")?) } else { None };
+        User::new(user, authentication, privacy).map(Login::SnmpUser)
     }
 
     /// The value behind `{env: NAME}` or `{file: PATH}`, without the end of its last line.
@@ -228,7 +245,10 @@ mod tests {
             "- {name: a, token: {env: TOKEN}, hosts: [h]}\n- {name: b, token: {file: token}, hosts: [h]}\n---\nname: c\nuser: alice\npassword: {file: token}\nhosts: [h]\n---\n\
              - {name: d, clientCertificate: {certificate: {file: key.pem}, key: {file: key.pem}}, hosts: [h]}\n\
              - {name: e, sshKey: {file: id}, knownHosts: {file: known}, hosts: [h]}\n\
-             - {name: f, githubApp: {appId: 1, installationId: 2, privateKey: {file: key.pem}}, hosts: [h]}\n",
+             - {name: f, githubApp: {appId: 1, installationId: 2, privateKey: {file: key.pem}}, hosts: [h]}\n\
+             - {name: g, community: {file: token}, hosts: [h]}\n\
+             - {name: h, user: alice, snmp: {authentication: {protocol: SHA1, password: {file: token}}}, hosts: [h]}\n\
+             - name: i\n  user: alice\n  hosts: [h]\n  snmp: {authentication: {protocol: SHA1, password: {file: token}}, privacy: {protocol: AES128, password: {env: TOKEN}}}\n",
         );
         let credentials = credentials.unwrap();
         assert_eq!(credentials.problems().count(), 0);
@@ -239,6 +259,9 @@ mod tests {
         assert!(matches!(login("d"), Login::ClientCertificate { .. }));
         assert!(matches!(login("e"), Login::SshKey { known_hosts: Some(_), .. }));
         assert!(matches!(login("f"), Login::GithubApp { app_id: 1, installation_id: 2, .. }));
+        assert!(matches!(login("g"), Login::Community(community) if community.expose() == "canary-file"));
+        assert!(matches!(login("h"), Login::SnmpUser(User { privacy: None, .. })));
+        assert!(matches!(login("i"), Login::SnmpUser(user) if user.privacy.as_ref().unwrap().1.expose() == "canary-env"));
         assert_eq!(credentials.redactor().redact("canary-env, canary-file"), "(secret), (secret)");
     }
 
@@ -252,6 +275,12 @@ mod tests {
         assert!(problem("{name: a, password: {env: TOKEN}, hosts: [h]}").contains("needs `user`"));
         assert!(problem("{name: a, tokn: {env: TOKEN}, hosts: [h]}").contains("did you mean `token`"));
         assert!(problem("{token: {env: TOKEN}, hosts: [h]}").contains("entry 1 has no `name`"));
+        let snmp = |snmp: &str| problem(&format!("{{name: a, user: alice, snmp: {snmp}, hosts: [h]}}"));
+        assert!(problem("{name: a, snmp: {authentication: {protocol: SHA1, password: {env: TOKEN}}}, hosts: [h]}").contains("`snmp` needs `user`"));
+        assert!(snmp("{}").contains("`snmp.authentication` must have"));
+        assert!(snmp("{authentication: {password: {env: TOKEN}}}").contains("`snmp.authentication.protocol`"));
+        assert!(snmp("{authentication: {protocol: SHA1}}").contains("`snmp.authentication.password`"));
+        assert!(snmp("{authentication: {protocol: AES128, password: {env: TOKEN}}}").contains("must be one of MD5, SHA1"));
     }
 
     #[test]
@@ -277,6 +306,9 @@ mod tests {
             "{name: a, token: [canary], hosts: [h]}",
             "{name: a, canary-field: x, token: {env: TOKEN}, hosts: [h]}",
             "{name: a, githubApp: canary, hosts: [h]}",
+            "{name: a, community: canary, hosts: [h]}",
+            "{name: a, user: alice, snmp: {authentication: {protocol: canary, password: canary}}, hosts: [h]}",
+            "{name: a, user: alice, snmp: {authentication: {protocol: canary, password: {env: TOKEN}}}, hosts: [h]}",
             "name: a\ntoken: canary\n  broken: [\n",
             "name: a\ntoken: *canary\n",
             "canary",

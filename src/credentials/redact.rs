@@ -100,6 +100,11 @@ fn values(login: &Login) -> Vec<String> {
         Login::Password { password, .. } => vec![password.expose().to_owned(), basic(login)],
         Login::ClientCertificate { key, .. } => lines(key),
         Login::GithubApp { private_key, .. } => lines(private_key),
+        Login::Community(community) => vec![community.expose().to_owned()],
+        Login::SnmpUser(user) => {
+            let passwords = std::iter::once(&user.authentication.1).chain(user.privacy.as_ref().map(|(_, password)| password));
+            passwords.map(|password| password.expose().to_owned()).collect()
+        }
         Login::SshKey { .. } => Vec::new(), // never in this process
     }
 }

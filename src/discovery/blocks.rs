@@ -57,6 +57,14 @@ impl Found {
         self.told.truncate(TOLD);
     }
 
+    /// Says of each fault in which file it is.
+    pub fn within(mut self, file: &str) -> Self {
+        for fault in &mut self.told {
+            *fault = format!("{file}: {fault}");
+        }
+        self
+    }
+
     /// What was wrong, in one sentence; none where nothing was.
     pub fn told(&self) -> Option<Text> {
         let more = self.faults.saturating_sub(self.told.len());

@@ -1,14 +1,15 @@
-//! Files of facts: JSON, one JSON document a line, CSV.
+//! Files of facts: JSON, one JSON document a line, CSV; one file, or all that a pattern names.
 //!
 //! A file that is missing, unreadable, empty or cut short, a line that cannot be read, an item that cannot be mapped:
-//! each makes the answer incomplete and is named in it; everything else in the file stays. Lines are read and mapped in
-//! blocks, on all cores, so that a large file never stands in memory as a whole; a JSON document must.
+//! each makes the answer incomplete and is named in it; everything else stays. Lines are read and mapped in blocks, on all
+//! cores, so that a large file never stands in memory as a whole; a JSON document must.
 
 mod csv;
 mod json;
 mod lines;
+mod many;
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,18 +19,26 @@ use jiff::Timestamp;
 
 use super::blocks::{Abandoned, Found};
 use super::mapping::{Mapper, Problem, roomy};
+use super::patterns::{self, Bounds, Named};
 use super::{Answer, Source};
 use crate::api::discovery_source::{FileFormat, FileSource as Spec};
 use crate::api::{DiscoverySourceSpec, Text};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 30;
+/// What a pattern may name. A name that begins with a dot is a tool's, such as `.gitkeep`, and holds no facts.
+pub(super) const BOUNDS: Bounds = Bounds { files: 100_000, hidden: false };
 
 /// Where files of facts are read from: a folder, or a commit.
 pub trait Files: Send + Sync {
     /// Opens the file at this path below the estate's root. An error is a sentence for the user and names no path
     /// outside the estate.
     fn open(&self, path: &str) -> Result<Box<dyn Read + Send>, String>;
+
+    /// The files that a pattern names. An error is as that of `open`. Default: it can name none here.
+    fn matching(&self, pattern: &str) -> Result<Named, String> {
+        Err(format!("`{pattern}` is a pattern, and files cannot be listed here; name one file"))
+    }
 }
 
 /// The files below a folder. Nothing outside it is ever read, not through `..` and not through a symbolic link.
@@ -62,6 +71,16 @@ impl Files for Folder {
         }
         std::fs::File::open(full).map(|file| Box::new(file) as Box<dyn Read + Send>).map_err(told)
     }
+
+    fn matching(&self, pattern: &str) -> Result<Named, String> {
+        let told = |error: io::Error| told(pattern, &error);
+        let root = self.root.canonicalize().map_err(told)?;
+        patterns::matching(pattern, BOUNDS, |folder| {
+            let real = root.join(folder).canonicalize();
+            let real = real.map_err(|error| format!("no file matches `{pattern}`: `{folder}` cannot be read: {}", error.kind()))?;
+            if real.starts_with(&root) { Ok(real) } else { Err(format!("`{folder}` leads out of the estate's root through a symbolic link")) }
+        })
+    }
 }
 
 fn told(path: &str, error: &io::Error) -> String {
@@ -72,13 +91,13 @@ fn told(path: &str, error: &io::Error) -> String {
     }
 }
 
-/// A file as a source.
+/// A file, or several, as a source.
 pub struct FileSource {
     name: Text,
     reading: Arc<Reading>,
 }
 
-/// All that is needed to read the file, on whichever thread.
+/// All that is needed to read the files, on whichever thread.
 struct Reading {
     path: Text,
     format: FileFormat,
@@ -91,6 +110,9 @@ impl FileSource {
     /// A source that reads the file of `spec`, with its `items` and `map`. An error says what is wrong with them.
     pub fn new(name: Text, file: &Spec, spec: &DiscoverySourceSpec, files: Arc<dyn Files>) -> Result<Self, String> {
         let mapper = Mapper::compile(spec.items.as_ref(), spec.map.as_ref()).map_err(|problems| Problem::told(&problems))?;
+        if patterns::is_pattern(&file.path) {
+            patterns::matcher(&file.path).map_err(|error| format!("`{}`: {error}", file.path))?;
+        }
         let format = match file.format {
             Some(format) => format,
             None => format_of(&file.path)?,
@@ -122,39 +144,62 @@ impl Source for FileSource {
         let abandoned = Abandoned::default();
         let (reading, stop) = (self.reading.clone(), abandoned.0.clone());
         let read = tokio::task::spawn_blocking(move || roomy(|| reading.read(&stop))).await;
-        let mut found = match read {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => Found::fault(error),
-            Err(_) => Found::fault(format!("reading `{}` failed because of a defect in Bowline; please report it", self.reading.path)),
+        let (mut found, evidence) = match read {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => (Found::fault(error), self.reading.path.clone()),
+            Err(_) => {
+                let path = &self.reading.path;
+                (Found::fault(format!("reading `{path}` failed because of a defect in Bowline; please report it")), path.clone())
+            }
         };
         found.items.shrink_to_fit();
         let error = found.told();
-        Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence: self.reading.path.clone(), items: found.items }
+        Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence, items: found.items }
     }
 }
 
 impl Reading {
-    fn read(&self, stop: &AtomicBool) -> Found {
-        let file = match self.files.open(&self.path) {
-            Ok(file) => file,
-            Err(error) => return Found::fault(error),
-        };
+    /// What was read, and from where, for people.
+    fn read(&self, stop: &AtomicBool) -> (Found, Text) {
+        if patterns::is_pattern(&self.path) {
+            return many::read(self, stop);
+        }
+        let found = self.files.open(&self.path).map_or_else(Found::fault, |file| self.one(&self.path, file, stop));
+        (found, self.path.clone())
+    }
+
+    /// What stands in the file of this path.
+    fn one(&self, path: &str, file: Box<dyn Read + Send>, stop: &AtomicBool) -> Found {
+        let mapper = self.mapper.of_file(path);
         match self.format {
-            FileFormat::Json => json::read(file, &self.mapper, stop),
-            FileFormat::NdJson => lines::read(file, &self.mapper, stop),
-            FileFormat::Csv => csv::read(file, self.delimiter, &self.mapper, stop),
+            FileFormat::Json => json::read(file, &mapper, stop),
+            FileFormat::NdJson => lines::read(file, lines::BLOCK, &mapper, stop),
+            FileFormat::Csv => csv::read(file, self.delimiter, &mapper, stop),
+        }
+    }
+
+    /// The same of a file that stands in memory.
+    fn small(&self, path: &str, bytes: Vec<u8>, stop: &AtomicBool) -> Found {
+        let mapper = self.mapper.of_file(path);
+        match self.format {
+            FileFormat::Json => json::of(&bytes, &mapper, stop),
+            FileFormat::NdJson => {
+                let block = bytes.len() + 1;
+                lines::read(Box::new(Cursor::new(bytes)), block, &mapper, stop)
+            }
+            FileFormat::Csv => csv::read(Box::new(Cursor::new(bytes)), self.delimiter, &mapper, stop),
         }
     }
 }
 
 /// Reads at most [`LARGEST`] bytes, and says where a file has more.
-struct Bounded<R> {
+pub(super) struct Bounded<R> {
     inner: R,
     left: u64,
 }
 
 impl<R: Read> Bounded<R> {
-    fn new(inner: R) -> Self {
+    pub(super) fn new(inner: R) -> Self {
         Self { inner, left: LARGEST }
     }
 }
@@ -168,11 +213,11 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// What is said of a fault while reading.
-fn unreadable(error: &io::Error) -> String {
+pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::Other => error.to_string(),
         kind => format!("the file could not be read to its end: {kind}"),
     }
 }
 
-const EMPTY: &str = "the file is empty";
+pub(super) const EMPTY: &str = "the file is empty";

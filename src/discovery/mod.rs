@@ -5,15 +5,22 @@
 
 mod blocks;
 pub mod file;
+mod form;
 pub mod host;
 pub mod http;
 pub mod kubernetes;
 pub mod mapping;
+pub mod nmap;
+pub mod patterns;
+mod places;
+pub mod push;
 pub mod reach;
 pub mod run;
+pub mod snmp;
 pub mod tls;
+pub mod vsphere;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -95,6 +102,19 @@ pub struct History {
     pub sources: BTreeMap<Text, SourceHistory>,
     /// Held absences that a person has confirmed: source to the number of items confirmed.
     pub confirmed: BTreeMap<Text, u64>,
+    /// By source and class: the attributes that its last complete, unheld answer spoke of. Names only, never values.
+    pub spoken: BTreeMap<Text, BTreeMap<Text, BTreeSet<Text>>>,
+    /// Declared items that were earned absent, by name.
+    pub absent: BTreeMap<Text, Absence>,
+}
+
+/// For how long an item has been absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    /// In how many surveys in a row.
+    pub surveys: u32,
+    /// When the last of them was made.
+    pub last: Timestamp,
 }
 
 /// What is remembered of a source.

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::net::TcpStream;
 
-use super::file::Files;
+use super::file::{self, Files};
 use super::http::Answers;
 use super::kubernetes::kept::Kept;
+use super::patterns::{self, Named};
 use super::tls::Connect;
 use crate::access::{Access, AccessError};
 use crate::credentials::Credentials;
+
+/// The largest file of authorities, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// Files and connections for the sources of one estate.
 #[derive(Clone)]
@@ -31,13 +35,15 @@ pub struct Reach {
     pub kept: Option<Arc<Kept>>,
     /// Answers of APIs that are kept from pass to pass, where a process asks again and again.
     pub answers: Option<Answers>,
+    /// The folder in which what was pushed to the estate's sources is kept; none where nothing can be pushed.
+    pub pushed: Option<PathBuf>,
 }
 
 impl Reach {
     /// What `access` allows to an estate at `root`, without any credentials.
     pub fn new(root: PathBuf, access: Arc<Access>) -> Self {
         let files = Arc::new(Allowed { root: root.clone(), access: access.clone() });
-        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None, answers: None }
+        Self { files, root, connect: access.clone(), access, credentials: Arc::default(), kept: None, answers: None, pushed: None }
     }
 
     /// The same with the operator's credentials.
@@ -57,6 +63,24 @@ impl Reach {
     pub fn with_answers(self, answers: Answers) -> Self {
         Self { answers: Some(answers), ..self }
     }
+
+    /// The same with what was pushed, which is kept in this folder: one for each estate.
+    #[must_use]
+    pub fn with_pushed(self, folder: PathBuf) -> Self {
+        Self { pushed: Some(folder), ..self }
+    }
+
+    /// PEM of authorities in a declared file. The error says what is wrong with it.
+    pub(super) fn authorities(&self, path: &str) -> Result<Vec<u8>, String> {
+        let mut pem = Vec::new();
+        let file = self.files.open(path)?;
+        file.take(LARGEST + 1).read_to_end(&mut pem).map_err(|error| format!("`{path}` cannot be read: {}", error.kind()))?;
+        if pem.len() as u64 > LARGEST {
+            return Err(format!("`{path}` is larger than 1 MiB"));
+        }
+        super::tls::read::certificates_in(&pem).map_err(|error| format!("`{path}`: {error}"))?;
+        Ok(pem)
+    }
 }
 
 /// The files below the root, and those that the operator allows.
@@ -74,6 +98,12 @@ impl Files for Allowed {
             return Err(format!("`{path}` is not a file"));
         }
         std::fs::File::open(full).map(|file| Box::new(file) as Box<dyn Read + Send>).map_err(told)
+    }
+
+    fn matching(&self, pattern: &str) -> Result<Named, String> {
+        patterns::matching(pattern, file::BOUNDS, |folder| {
+            self.access.path(&self.root, folder).map_err(|error| format!("no file matches `{pattern}`: {error}"))
+        })
     }
 }
 

@@ -19,9 +19,12 @@ use super::host::HostSource;
 use super::http::HttpSource;
 use super::kubernetes::KubernetesSource;
 use super::kubernetes::identity::{Means, Surroundings};
+use super::nmap::NmapSource;
+use super::push::{self, PushSource};
 use super::reach::Reach;
+use super::snmp::SnmpSource;
 use super::tls::TlsSource;
-use super::{Answer, Source};
+use super::{Answer, Source, vsphere};
 use crate::api::rules::SOURCES;
 use crate::api::{DiscoverySourceSpec, Text};
 use crate::estate::{Declared, Estate};
@@ -147,6 +150,16 @@ fn source_of(estate: &Estate, declared: &Declared<DiscoverySourceSpec>, reach: &
         }))
     } else if let Some(http) = &spec.http {
         Ok(Arc::new(HttpSource::new(name.clone(), http, spec, reach.clone(), deadline)?))
+    } else if let Some(snmp) = &spec.snmp {
+        Ok(Arc::new(SnmpSource::new(name.clone(), (**snmp).clone(), reach, deadline)?))
+    } else if let Some(push) = &spec.push {
+        let folder =
+            reach.pushed.as_ref().ok_or("nothing can be pushed in a cluster, whose replicas share their work; run `bowline run` without --kubernetes")?;
+        Ok(Arc::new(PushSource::new(name.clone(), push, spec, push::file::path(folder, name))))
+    } else if let Some(nmap) = &spec.nmap {
+        Ok(Arc::new(NmapSource::new(name.clone(), nmap, reach.files.clone())))
+    } else if let Some(spec) = &spec.vsphere {
+        vsphere::source(name.clone(), spec, reach.clone(), deadline)
     } else {
         Err(format!("it says of what kind it is nowhere; {}", one_of()))
     }

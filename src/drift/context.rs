@@ -13,9 +13,6 @@ use crate::estate::{Class, Declared, Estate, Mentions};
 use crate::identity::{Correlation, Match, Sighting};
 use crate::impact::ServiceGraph;
 
-/// After how many seconds a fact is stale where its source does not say: 60 days.
-pub const STALE_AFTER: i64 = 60 * 86_400;
-
 /// A declared item.
 pub(super) type Item = Declared<ConfigurationItemSpec>;
 
@@ -61,6 +58,19 @@ impl<'a> Context<'a> {
     /// Whether the scope of this source covers the item.
     pub(super) fn covers(&self, source: &Source, item: &Item) -> bool {
         self.in_scope(&source.scope, item)
+    }
+
+    /// Whether a source that is silent now spoke of this attribute not longer ago than its facts last. Where nothing is
+    /// known of it, `unknown` is the answer.
+    pub(super) fn was_heard(&self, source: &Source, class: &str, attribute: &str, unknown: bool) -> bool {
+        let history = &self.discovered.history;
+        let name = &source.answer.source;
+        let Some(last) = history.sources.get(name) else { return unknown };
+        let spoke = history.spoken.get(name).is_none_or(|classes| {
+            let related = |known: &str| known == class || self.estate.classes.is_a(class, known) || self.estate.classes.is_a(known, class);
+            classes.iter().any(|(known, attributes)| related(known) && attributes.contains(attribute))
+        });
+        spoke && last.at >= source.fresh_from
     }
 
     /// Whether a source that was not asked this time could have seen the item.
@@ -161,15 +171,13 @@ impl<'a> Context<'a> {
 
 impl<'a> Source<'a> {
     fn new(estate: &Estate, place: u32, answer: &'a Answer, now: Timestamp) -> Self {
-        let declared = estate.sources.binary_search_by(|source| source.name.cmp(&answer.source)).ok().and_then(|place| estate.sources.get(place));
-        let spec = declared.map(|source| &source.spec);
-        let stale_after = spec.and_then(|spec| spec.stale_after.as_ref()).map_or(STALE_AFTER, crate::api::Period::seconds);
+        let spec = estate.source(&answer.source).map(|source| &source.spec);
         Self {
             answer,
             place,
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
-            fresh_from: now.checked_sub(SignedDuration::from_secs(stale_after)).unwrap_or(Timestamp::MIN),
+            fresh_from: now.checked_sub(SignedDuration::from_secs(estate.stale_after(&answer.source))).unwrap_or(Timestamp::MIN),
             scope: spec.map_or_else(|| Matcher::new(&Selector::default()), |spec| Matcher::new(&spec.scope)),
         }
     }

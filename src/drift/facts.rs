@@ -4,11 +4,14 @@
 //! twice with different values says nothing; a stale fact does not count beside a fresh one; the class's rules of truth
 //! decide, those that name the attribute first; then the source's priority. Sources of one priority that disagree are a
 //! conflict, and nothing is compared.
+//!
+//! A source that knows better and failed this time is waited for: until it has been silent for longer than its
+//! `staleAfter`, what others say against the declaration concludes nothing. So a value does not flip with an outage.
 
 use super::compare::{self, Difference, Lookup, agree, differences, equal, rules_of};
 use super::context::{Context, Item, Source, is_unexpected};
 use crate::api::ci_class::TruthRule;
-use crate::api::{Table, Value};
+use crate::api::{Table, Text, Value};
 use crate::discovery::Observation;
 use crate::estate::Class;
 use crate::estate::class::AttributeRules;
@@ -59,11 +62,11 @@ fn rules_at<'a>(class: Option<&'a Class>, attribute: &str) -> &'a AttributeRules
 
 /// One sighting: no one to disagree with.
 fn of_one<'c>(context: &'c Context, item: &'c Item, class: Option<&'c Class>, only: Match, lookup: &mut Lookup<'c>, found: &mut Vec<Contradiction>) {
-    let Some((_, observation)) = context.look(only.sighting) else { return };
+    let Some((source, observation)) = context.look(only.sighting) else { return };
     for (place, (name, declared)) in item.spec.attributes.iter().enumerate() {
         let Some(value) = compare::value_at(&observation.attributes, place, name) else { continue };
         let rules = lookup.of(class.map(|class| &class.rules), place, name);
-        if !equal(rules, declared, value) {
+        if !equal(rules, declared, value) && !is_waited_for(context, item, class, name, &[source]) {
             push(context, item, differences(rules, &format!("attributes.{name}"), declared, value), only.sighting, "", found);
         }
     }
@@ -109,12 +112,18 @@ impl<'s> Several<'s, '_> {
         }
         match self.said(rules, path) {
             Said::Nothing => {}
+            Said::Fact(..) | Said::Conflict(_) if self.is_waited_for(rules, path) => {}
             Said::Fact(fact, rule) => push(self.context, self.item, differences(rules, &full, declared, fact.value), fact.sighting, &rule, found),
             Said::Conflict(facts) => {
                 let said = facts.iter().map(|fact| (fact.sighting, compare::in_unit_of(&rules.rule, declared, fact.value))).collect();
                 found.push(Contradiction::Conflict { path: full, declared: declared.clone(), said });
             }
         }
+    }
+
+    fn is_waited_for(&self, rules: &AttributeRules, path: &str) -> bool {
+        let speakers: Vec<&Source> = self.facts(rules, path).iter().map(|fact| fact.source).collect();
+        is_waited_for(self.context, self.item, self.class, path, &speakers)
     }
 
     /// One fact a source about the value at `path`.
@@ -155,11 +164,35 @@ impl<'s> Several<'s, '_> {
     }
 }
 
-/// The fact of the first source that a rule of truth names: rules that name the attribute before those for all.
+/// Whether a source that knows better than all of these about the attribute of the item failed this time, and has not been
+/// silent for longer than its facts last.
+fn is_waited_for(context: &Context, item: &Item, class: Option<&Class>, path: &str, speakers: &[&Source]) -> bool {
+    if context.sources.iter().all(|source| source.answer.complete) {
+        return false;
+    }
+    let named: Vec<&Text> = class.map(|class| named(&class.truth, path).collect()).unwrap_or_default();
+    let rank = |source: &Source| named.iter().position(|name| **name == source.answer.source);
+    let best = speakers.iter().filter_map(|source| rank(source)).min();
+    let priority = speakers.iter().map(|source| source.priority).max().unwrap_or(i32::MIN);
+    let attribute = path.split('.').next().unwrap_or(path);
+    context.sources.iter().filter(|source| !source.answer.complete && context.covers(source, item)).any(|source| match (rank(source), best) {
+        (Some(own), Some(best)) => own < best && context.was_heard(source, &item.spec.class, attribute, true),
+        (Some(_), None) => context.was_heard(source, &item.spec.class, attribute, true),
+        (None, Some(_)) => false,
+        (None, None) => source.priority > priority && context.was_heard(source, &item.spec.class, attribute, false),
+    })
+}
+
+/// The sources that rules of truth name for an attribute, best first: rules that name it before those for all.
+fn named<'a>(rules: &'a [TruthRule], path: &'a str) -> impl Iterator<Item = &'a Text> {
+    let names =
+        move |rule: &&TruthRule| rule.attributes.iter().any(|name| path.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+    rules.iter().filter(names).chain(rules.iter().filter(|rule| rule.attributes.is_empty())).flat_map(|rule| &rule.sources)
+}
+
+/// The fact of the first source that a rule of truth names.
 fn by_truth<'a>(rules: &[TruthRule], path: &str, facts: &[Fact<'a>]) -> Option<Fact<'a>> {
-    let names = |rule: &&TruthRule| rule.attributes.iter().any(|name| path.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-    let sources = rules.iter().filter(names).chain(rules.iter().filter(|rule| rule.attributes.is_empty())).flat_map(|rule| &rule.sources);
-    sources.into_iter().find_map(|source| facts.iter().find(|fact| fact.source.answer.source == *source).copied())
+    named(rules, path).find_map(|source| facts.iter().find(|fact| fact.source.answer.source == *source).copied())
 }
 
 fn at<'a>(attributes: &'a Table<Value>, path: &str) -> Option<&'a Value> {

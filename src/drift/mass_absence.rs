@@ -44,7 +44,7 @@ fn hold(context: &Context, source: &Source, absent: &[usize]) -> Option<Held> {
         (expected, missing, WITHOUT_HISTORY, false)
     };
     let safety = &context.estate.spec.safety;
-    let enough = vanished >= least.max(u64::from(safety.minimum_findings));
+    let enough = vanished >= least;
     // Counts stay far below 2^52, so they are exact as floats.
     #[allow(clippy::cast_precision_loss)]
     let too_many = vanished as f64 * 100.0 > safety.mass_absence.0 * expected as f64;
@@ -77,8 +77,8 @@ fn finding(context: &Context, source: &Source, held: Held) -> Finding {
         severity: Severity::High,
         at: declared.map(|source| context.estate.locate(source.origin, "metadata.name")),
         message,
-        rule: format!("safety: massAbsence {}, minimumFindings {}", safety.mass_absence, safety.minimum_findings),
-        remedy: format!("Nothing is concluded missing from this answer. Look at the source; if it is right, run `bowline reconcile --confirm {name}`."),
+        rule: format!("safety: massAbsence {}", safety.mass_absence),
+        remedy: format!("Nothing is concluded missing from this answer. Look at the source; if it is right, run `bowline discover --confirm {name}`."),
         evidence: if answer.evidence.is_empty() { Vec::new() } else { vec![answer.evidence.clone()] },
         ..context.about(FindingKind::MassAbsence, name)
     }

@@ -38,19 +38,25 @@ use compare::Lookup;
 use context::{Context, Item};
 use facts::Contradiction;
 
-pub use context::STALE_AFTER;
 pub use finding::{Finding, FindingKind, Severity};
+pub use missing::Absences;
 pub use targets::Targets;
 pub use undeclared::{Seen, Thing, things};
 
 /// Everything that differs, sorted by key, each key once. Services are not yet known: `impact` adds them.
 pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation, now: Timestamp) -> Vec<Finding> {
+    survey(estate, discovered, correlation, now).0
+}
+
+/// The same, and what this survey says of absence.
+pub fn survey(estate: &Estate, discovered: &Discovered, correlation: &Correlation, now: Timestamp) -> (Vec<Finding>, Absences) {
     let context = Context::new(estate, discovered, correlation, now);
     let absent = missing::absent(&context);
     let held = mass_absence::held(&context, &absent);
+    let (missing, absences) = missing::find(&context, &absent, &held, now);
     let mut findings: Vec<Finding> =
         estate.items.par_iter().enumerate().map_init(Lookup::default, |lookup, (place, item)| of_item(&context, place, item, lookup)).flatten_iter().collect();
-    findings.extend(missing::find(&context, &absent, &held));
+    findings.extend(missing);
     findings.extend(mass_absence::find(&context, &held));
     findings.extend(undeclared::find(&context));
     findings.extend(ambiguous::find(&context));
@@ -60,7 +66,7 @@ pub fn find(estate: &Estate, discovered: &Discovered, correlation: &Correlation,
     findings.extend(stale::find(&context));
     findings.extend(certificate::find(estate, discovered, now));
     sort(&mut findings);
-    findings
+    (findings, absences)
 }
 
 /// Changed and disputed attributes, and relations.

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use crate::api::{Table, Text};
 use crate::discovery::{Discovered, Observation, Target};
 use crate::estate::Estate;
+use crate::identity::ends::Ends;
 use crate::identity::{Correlation, Sighting, normal_form};
 
 /// Resolves the targets of relations. What it needs for that is made when it is first asked.
@@ -19,7 +20,7 @@ pub struct Targets<'a> {
     estate: &'a Estate,
     discovered: &'a Discovered,
     correlation: &'a Correlation,
-    declared: OnceLock<ByIdentifier<'a>>,
+    declared: OnceLock<Ends<'a>>,
     seen: OnceLock<Seen<'a>>,
 }
 
@@ -57,15 +58,15 @@ impl<'a> Targets<'a> {
 
     /// The declared item that has one of these identifiers; none where there is none, or where they lead to several.
     pub(super) fn item_of(&self, identifiers: &Table<Text>) -> Option<usize> {
-        only_one(self.declared(), identifiers)
+        self.declared().item_of(identifiers)
     }
 
     fn named(&self, name: &str) -> Option<usize> {
         self.estate.item(name).or_else(|| self.estate.item(&name.to_lowercase()))
     }
 
-    fn declared(&self) -> &ByIdentifier<'a> {
-        self.declared.get_or_init(|| by_identifier(self.estate))
+    fn declared(&self) -> &Ends<'a> {
+        self.declared.get_or_init(|| Ends::new(self.estate))
     }
 
     fn seen(&self) -> &Seen<'a> {
@@ -107,7 +108,7 @@ impl<'a> Targets<'a> {
                 match &relation.to {
                     Target::Name(name) if self.named(name).is_none() => drop(wanted.names.insert(&**name)),
                     Target::Name(_) => {}
-                    Target::Identifiers(identifiers) => wanted.identifiers.extend(keys(identifiers).filter(|key| !self.declared().contains_key(key))),
+                    Target::Identifiers(identifiers) => wanted.identifiers.extend(keys(identifiers).filter(|(name, value)| !self.declared().has(name, value))),
                 }
             }
         }
@@ -138,17 +139,4 @@ fn only_one(known: &ByIdentifier, identifiers: &Table<Text>) -> Option<usize> {
     let mut items = keys(identifiers).filter_map(|(name, value)| *known.get(&(name, Cow::Borrowed(&*value)))?);
     let first = items.next()?;
     items.all(|item| item == first).then_some(first)
-}
-
-fn by_identifier(estate: &Estate) -> ByIdentifier<'_> {
-    let mut known: ByIdentifier = HashMap::new();
-    for (place, item) in estate.items.iter().enumerate() {
-        for (name, value) in &item.spec.identifiers {
-            let class = estate.classes.get(&item.spec.class);
-            if let Some(value) = normal_form(class, name, value) {
-                note(&mut known, (name, value), Some(place));
-            }
-        }
-    }
-    known
 }

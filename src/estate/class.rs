@@ -198,8 +198,23 @@ impl Class {
         let Some(first) = marks().next() else { return true };
         let repeated = marks().all(|mark| mark == first) && (first == '0' || marks().nth(1).is_some());
         (repeated && (first == '0' || known.is_some() || marks().nth(7).is_some()))
-            || known.is_some_and(|known| known.iter().any(|known| known.trim().eq_ignore_ascii_case(value)))
+            || known.is_some_and(|known| known.iter().any(|known| fits(known.trim(), value)))
     }
+}
+
+/// Whether a value is the one named, without regard to case; `*` stands for any run of characters.
+fn fits(pattern: &str, value: &str) -> bool {
+    let Some((start, mut rest)) = pattern.split_once('*') else { return pattern.eq_ignore_ascii_case(value) };
+    let same = |part: &str, at: usize| value.get(at..at + part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part));
+    if !same(start, 0) {
+        return false;
+    }
+    let mut at = start.len();
+    while let Some((part, further)) = rest.split_once('*') {
+        let Some(found) = (at..=value.len()).find(|place| same(part, *place)) else { return false };
+        (at, rest) = (found + part.len(), further);
+    }
+    value.len().checked_sub(rest.len()).is_some_and(|end| end >= at && same(rest, end))
 }
 
 /// Who is told about a problem of a schema: its path, code, message and hint.
@@ -495,6 +510,8 @@ mod tests {
             assert!(!class.is_bogus("serial/number", value), "{value}");
         }
         assert!(!class.is_bogus("netbox/device", "11") && class.is_bogus("other/serial", "11111111"));
+        assert!(class.is_bogus("macAddresses", "02:42:ac:11:00:02") && !class.is_bogus("macAddresses", "02:43:ac:11:00:02"));
+        assert!(class.is_bogus("dns/fqdn", "Web.localdomain") && !class.is_bogus("dns/fqdn", "localdomain.example"));
         assert!(class.is_bogus("bios/uuid", "03000200-0400-0500-0006-000700080009"));
     }
 
@@ -515,5 +532,17 @@ mod tests {
         assert!(!of_machines.iter().flat_map(|rule| &rule.identifiers).any(|name| &**name == "asset/tag"));
         // netbox-sync#167: a MAC address is matched within its network only.
         assert!(rules.iter().all(|rule| rule.attributes.is_empty() || rule.within.as_deref() == Some("network")));
+    }
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, value) in
+            [("none", "NONE"), ("*", ""), ("a*", "A"), ("a*c", "abbc"), ("*b*", "abc"), ("a*b*a", "aba"), ("é*", "éa"), ("*-template", "web-Template")]
+        {
+            assert!(fits(pattern, value), "{pattern} {value}");
+        }
+        for (pattern, value) in [("none", "none "), ("", "a"), ("a*", "ba"), ("a*a", "a"), ("a*b*b", "ab"), ("*b", "bc"), ("a*", "é")] {
+            assert!(!fits(pattern, value), "{pattern} {value}");
+        }
     }
 }

@@ -141,6 +141,18 @@ fn triple(bytes: &[u8]) -> (usize, u64) {
 }
 
 impl Estate {
+    /// The declaration of the source of this name.
+    pub fn source(&self, name: &str) -> Option<&Declared<DiscoverySourceSpec>> {
+        let place = self.sources.binary_search_by(|source| (*source.name).cmp(name)).ok()?;
+        self.sources.get(place)
+    }
+
+    /// After how many seconds without being seen a fact of this source is stale.
+    pub fn stale_after(&self, source: &str) -> i64 {
+        let unsaid = DiscoverySourceSpec::default();
+        self.source(source).map_or(&unsaid, |source| &source.spec).stale_after_seconds()
+    }
+
     /// The index of the item of this name in [`Estate::items`].
     pub fn item(&self, name: &str) -> Option<usize> {
         self.items.binary_search_by(|item| (*item.name).cmp(name)).ok()

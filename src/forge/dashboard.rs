@@ -15,11 +15,13 @@ use crate::change::Change;
 use crate::change::body::level_name;
 use crate::change::effect_name;
 use crate::change::markdown::{code, encoded, plain, prose, span};
-use crate::drift::{Finding, Severity};
+use crate::drift::{Finding, FindingKind, Severity};
 use crate::plan::Plan;
 
 const MARKER: &str = "<!-- bowline-dashboard:";
 const BOX: &str = "<!-- bowline-box:";
+/// The box of a held source: its name, a colon, and of how many items its answer is.
+const CONFIRM: &str = "<!-- bowline-confirm:";
 const CLOSING: &str = " -->";
 /// The longest text, in bytes as JSON carries them, so that it stays below 60,000 characters on every forge.
 const LONGEST: usize = 55_000;
@@ -52,13 +54,34 @@ pub fn write(plan: &Plan, standings: &BTreeMap<Text, Standing>, url_of: &dyn Fn(
 
 /// The keys of the ticked boxes.
 pub fn ticked(body: &str) -> BTreeSet<Text> {
-    let key = |line: &str| {
+    ticks(body, BOX).filter(|key| is_key(key)).map(Text::from).collect()
+}
+
+/// The held sources whose boxes are ticked, each with the number of items that a person has confirmed.
+pub fn confirmed(body: &str) -> BTreeMap<Text, u64> {
+    let source = |tick: &str| {
+        let (name, items) = tick.rsplit_once(':')?;
+        Some((Text::from(name), items.parse().ok().filter(|_| is_source(name))?))
+    };
+    ticks(body, CONFIRM).filter_map(source).collect()
+}
+
+/// What the ticked boxes of one kind hold.
+fn ticks<'a>(body: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    body.lines().filter_map(move |line| {
         let rest = line.trim().strip_prefix("- [x] ").or_else(|| line.trim().strip_prefix("- [X] "))?;
         // Only the last comment of the line is a box: what stands before it may be anything.
-        let (_, key) = rest.strip_suffix(CLOSING)?.rsplit_once(BOX)?;
-        is_key(key).then(|| Text::from(key))
-    };
-    body.lines().filter_map(key).collect()
+        let comment = rest.strip_suffix(CLOSING)?;
+        comment.get(comment.rfind("<!--")?..)?.strip_prefix(kind)
+    })
+}
+
+/// Names are written into a comment, so only what a source's name can be is one.
+fn is_source(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+        && !name.contains("--")
 }
 
 /// The digest that a dashboard says it has; none where the text is no dashboard. The ticks of its boxes are not part of it.
@@ -117,6 +140,7 @@ impl Board<'_> {
     fn text(&self) -> String {
         let parts = [
             self.summary(),
+            self.held(),
             self.list("Waiting for a slot", "Tick a box to propose a change at the next pass.", &Self::waiting),
             self.list("Open", "", &Self::open),
             self.list("Approved", "", &Self::approved),
@@ -222,6 +246,26 @@ impl Board<'_> {
 
     fn boxed(key: &str) -> String {
         if is_key(key) { format!(" {BOX}{key}{CLOSING}") } else { String::new() }
+    }
+
+    /// The sources that suddenly say far less: a person confirms them, or nothing is concluded from what they do not name.
+    fn held(&self) -> String {
+        let held: Vec<&Finding> = self.plan.findings.iter().filter(|finding| finding.kind == FindingKind::MassAbsence).collect();
+        if held.is_empty() {
+            return String::new();
+        }
+        let mut text = "## Held\n\nNothing is concluded missing from these answers. Look at the source; if it is right, tick its box: the pass after the \
+                        next believes it.\n\n"
+            .to_owned();
+        for finding in held.iter().take(self.rows) {
+            let _ = match finding.discovered.to_string().parse::<u64>() {
+                Ok(items) if is_source(&finding.item) => {
+                    writeln!(text, "- [ ] {} {CONFIRM}{}:{items}{CLOSING}", prose(&finding.message), finding.item)
+                }
+                _ => writeln!(text, "- {}", prose(&finding.message)),
+            };
+        }
+        text + &more(held.len(), self.rows, "`bowline plan` shows them.")
     }
 
     /// The sources that did not say everything: what they do not say is no finding.

@@ -210,6 +210,9 @@ pub struct Outcome {
     pub failed: Vec<Failure>,
     /// How things stand, by key. A failed step's key stands as before.
     pub standings: BTreeMap<Text, Standing>,
+    /// The sources that were held and whose answers a person has confirmed on the dashboard. The next pass believes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confirmed: Vec<Text>,
 }
 
 impl Outcome {

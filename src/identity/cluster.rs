@@ -1,5 +1,6 @@
 //! What nobody declared: which observations of it are one thing.
 
+use super::copies::CONTRADICTIONS;
 use super::matching::{CROWD, observed};
 use super::rules::{Rules, Thing, Verdict};
 use super::{Sighting, index};
@@ -34,7 +35,7 @@ fn shared_keys(estate: &Estate, rules: &Rules, seen: &[(Sighting, &Observation)]
         for (strength, rule) in rules.of(&observation.class).iter().enumerate() {
             keys.clear();
             if let Some(ready) = rules.all.get(*rule) {
-                ready.keys(*rule as u64, observed(estate, observation), &mut keys);
+                ready.keys(*rule as u64, observed(estate, rules, observation), &mut keys);
             }
             entries.extend(keys.iter().map(|key| (*key, index(place), strength, *rule)));
         }
@@ -65,10 +66,17 @@ struct Groups<'a> {
 impl Groups<'_> {
     /// Joins those of `shared` that are one by this rule and not two by a stronger one.
     fn join(&mut self, rule: usize, shared: &[usize]) {
+        let copied = self.rules.all.get(rule).is_some_and(|rule| rule.copied);
+        // That one source has several records with it is a sign of clones.
+        let enough = if copied && self.are_several_of_a_source(shared) { 1 } else { CONTRADICTIONS };
         for (number, place) in shared.iter().enumerate() {
             for earlier in shared.iter().take(number) {
                 let (one, other) = (self.group_of(*earlier), self.group_of(*place));
-                if one != other && self.are_one(rule, *earlier, *place) && !self.differ(one, other) {
+                if one != other
+                    && self.are_one(rule, *earlier, *place)
+                    && !(copied && self.is_contradicted(rule, *earlier, *place, enough))
+                    && !self.differ(one, other)
+                {
                     self.merge(one, other);
                 }
             }
@@ -83,6 +91,22 @@ impl Groups<'_> {
         let (Some((_, one)), Some((_, other)), Some(ready)) = (self.seen.get(one), self.seen.get(other), self.rules.all.get(rule)) else { return false };
         let strength = self.rules.special(&one.class, &other.class).and_then(|class| self.rules.of(class).iter().position(|known| *known == rule));
         strength.is_some() && ready.verdict(self.thing(one), self.thing(other)) == Verdict::Same
+    }
+
+    fn are_several_of_a_source(&self, shared: &[usize]) -> bool {
+        let mut sources: Vec<u32> = shared.iter().filter_map(|place| self.seen.get(*place)).map(|(sighting, _)| sighting.answer).collect();
+        sources.sort_unstable();
+        sources.windows(2).any(|pair| pair.first() == pair.last())
+    }
+
+    /// Whether so many weaker rules say that the two are two, and none that they are one.
+    fn is_contradicted(&self, rule: usize, one: usize, other: usize, enough: usize) -> bool {
+        let (Some((_, one)), Some((_, other))) = (self.seen.get(one), self.seen.get(other)) else { return false };
+        let Some(class) = self.rules.special(&one.class, &other.class) else { return false };
+        let rules = self.rules.of(class);
+        let Some(strength) = rules.iter().position(|known| *known == rule) else { return false };
+        let (same, different) = self.rules.weaker(rules, strength, self.thing(one), self.thing(other));
+        !same && different >= enough
     }
 
     /// Whether any two of two groups are two things by any rule: joined by one rule, they would be parted by another.
@@ -104,7 +128,7 @@ impl Groups<'_> {
     }
 
     fn thing<'o>(&'o self, observation: &'o Observation) -> Thing<'o> {
-        observed(self.estate, observation)
+        observed(self.estate, self.rules, observation)
     }
 
     fn merge(&mut self, one: usize, other: usize) {

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
+use super::ends::Relations;
 use super::rules::{Rules, Thing, Verdict};
-use super::{Ambiguity, Match, Sighting, index};
+use super::{Ambiguity, Doubt, Match, Sighting, index};
+use super::{conflicts, copies};
 use crate::api::{ConfigurationItemSpec, Lifecycle};
 use crate::discovery::{Discovered, Observation};
 use crate::estate::{Declared, Estate};
@@ -23,19 +25,40 @@ pub(super) struct Outcome {
 
 /// What became of one observation.
 enum Fate {
-    Item { item: u32, strength: u16, rule: u16 },
-    Doubt { items: Vec<u32>, rule: u16, unsure: bool },
+    Item(Found),
+    Doubt { items: Vec<u32>, rule: u16, doubt: Doubt },
     Unclaimed,
+}
+
+/// The item that a rule has found.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) item: u32,
+    strength: u16,
+    pub(super) rule: u16,
+    /// How many weaker rules say that it is another, while none says that it is this one. Counted only where the rule goes by
+    /// what is copied with a machine.
+    pub(super) contradictions: usize,
+}
+
+/// A match that weaker rules contradict.
+#[derive(Clone, Copy)]
+pub(super) struct Contradicted {
+    pub(super) sighting: Sighting,
+    pub(super) found: Found,
 }
 
 /// A declared item as a thing to identify.
 pub(super) fn declared<'a>(estate: &'a Estate, item: &'a Declared<ConfigurationItemSpec>) -> Thing<'a> {
-    Thing { class: estate.classes.get(&item.spec.class), identifiers: &item.spec.identifiers, attributes: &item.spec.attributes }
+    let spec = &item.spec;
+    let relations = Relations::Declared(&spec.relations);
+    Thing { class: estate.classes.get(&spec.class), identifiers: &spec.identifiers, attributes: &spec.attributes, relations }
 }
 
 /// An observation as a thing to identify.
-pub(super) fn observed<'a>(estate: &'a Estate, observation: &'a Observation) -> Thing<'a> {
-    Thing { class: estate.classes.get(&observation.class), identifiers: &observation.identifiers, attributes: &observation.attributes }
+pub(super) fn observed<'a>(estate: &'a Estate, rules: &'a Rules, observation: &'a Observation) -> Thing<'a> {
+    let relations = rules.ends.as_ref().map_or(Relations::None, |ends| Relations::Observed(&observation.relations, ends));
+    Thing { class: estate.classes.get(&observation.class), identifiers: &observation.identifiers, attributes: &observation.attributes, relations }
 }
 
 /// Hashes of keys, each with the item that has it, sorted.
@@ -70,39 +93,50 @@ impl Index {
 pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules) -> Outcome {
     let search = Search { estate, discovered, rules, index: Index::new(keys_of_items(estate, rules)), also: None };
     let mut outcome = Outcome::default();
+    let mut contradicted = Vec::new();
     for (number, answer) in discovered.answers.iter().enumerate() {
         let fates: Vec<Fate> = answer.items.par_iter().map(|observation| search.fate(observation)).collect();
         outcome.matches.reserve(fates.len());
         for (place, fate) in fates.into_iter().enumerate() {
-            outcome.add(Sighting { answer: index(number), index: index(place) }, fate);
+            outcome.add(Sighting { answer: index(number), index: index(place) }, fate, &mut contradicted);
         }
     }
-    if discovered.answers.len() > 1 && !outcome.unclaimed.is_empty() {
+    copies::judge(&search, &contradicted, &mut outcome);
+    conflicts::part(estate, discovered, rules, &mut outcome);
+    if discovered.answers.len() > 1 && !(outcome.unclaimed.is_empty() && outcome.ambiguities.is_empty()) {
         by_other_sources(&search, &mut outcome);
     }
     outcome
 }
 
 impl Outcome {
-    fn add(&mut self, sighting: Sighting, fate: Fate) {
+    fn add(&mut self, sighting: Sighting, fate: Fate, contradicted: &mut Vec<Contradicted>) {
         match fate {
-            Fate::Item { item, strength, rule } => self.matches.push(Match { item, sighting, strength, rule, speaks: true }),
-            Fate::Doubt { items, rule, unsure } => self.ambiguities.push(Ambiguity { sighting, items, rule, unsure }),
+            Fate::Item(found) if found.contradictions > 0 => contradicted.push(Contradicted { sighting, found }),
+            Fate::Item(found) => self.take(sighting, found),
+            Fate::Doubt { items, rule, doubt } => self.ambiguities.push(Ambiguity { sighting, items, rule, doubt }),
             Fate::Unclaimed => self.unclaimed.push(sighting),
         }
+    }
+
+    /// The observation is the item.
+    pub(super) fn take(&mut self, sighting: Sighting, Found { item, strength, rule, .. }: Found) {
+        self.matches.push(Match { item, sighting, strength, rule, speaks: true });
+    }
+
+    /// The observation may be a copy of the item.
+    pub(super) fn doubt(&mut self, sighting: Sighting, found: Found) {
+        self.ambiguities.push(Ambiguity { sighting, items: vec![found.item], rule: found.rule, doubt: Doubt::Copied });
     }
 }
 
 /// What is left may be what another source has already tied to an item: the source knows an address that nobody declared.
 fn by_other_sources(search: &Search, outcome: &mut Outcome) {
-    let Search { estate, discovered, rules, .. } = *search;
-    let salted = |observation: &Observation| {
-        let mut keys = Vec::new();
-        rules.of(&observation.class).iter().for_each(|rule| search.keys(*rule, observed(estate, observation), &mut keys));
-        keys
-    };
-    let wanted: HashSet<u64> =
-        outcome.unclaimed.iter().filter_map(|sighting| sighting.find(discovered)).flat_map(|(_, observation)| salted(observation)).collect();
+    let discovered = search.discovered;
+    let salted = |observation: &Observation| search.all_keys(observation);
+    let within = outcome.ambiguities.iter().filter(|doubt| doubt.doubt == Doubt::Within).map(|doubt| doubt.sighting);
+    let open = outcome.unclaimed.iter().copied().chain(within).filter_map(|sighting| sighting.find(discovered));
+    let wanted: HashSet<u64> = open.flat_map(|(_, observation)| salted(observation)).collect();
     let of_match = |found: &Match| {
         let keys = found.sighting.find(discovered).map(|(_, observation)| salted(observation)).unwrap_or_default();
         keys.into_iter().filter(|key| wanted.contains(key)).map(|key| (key, found.item)).collect::<Vec<_>>()
@@ -117,10 +151,22 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
     sightings.sort_unstable();
     let search = Search { index: Index::new(entries), also: Some(sightings), ..*search };
     let left = std::mem::take(&mut outcome.unclaimed);
+    let ask =
+        |sighting: Sighting| sighting.find(discovered).map_or(Fate::Unclaimed, |(_, observation)| search.fate_of(observation, Some(sighting.answer), None));
+    let mut contradicted = Vec::new();
     for sighting in left {
-        let fate = sighting.find(discovered).map_or(Fate::Unclaimed, |(_, observation)| search.fate_of(observation, Some(sighting.answer)));
-        outcome.add(sighting, fate);
+        outcome.add(sighting, ask(sighting), &mut contradicted);
     }
+    // Another source may also say within what an item is where the estate does not.
+    for doubt in std::mem::take(&mut outcome.ambiguities) {
+        match ask(doubt.sighting) {
+            Fate::Item(found) if doubt.doubt == Doubt::Within && found.contradictions == 0 && doubt.items.contains(&found.item) => {
+                outcome.take(doubt.sighting, found);
+            }
+            _ => outcome.ambiguities.push(doubt),
+        }
+    }
+    copies::judge(&search, &contradicted, outcome);
 }
 
 /// The keys of all items, under the rules of their class and of the observed classes that extend it.
@@ -148,10 +194,11 @@ fn keys_of_items(estate: &Estate, rules: &Rules) -> Vec<(u64, u32)> {
     estate.items.par_iter().enumerate().flat_map_iter(keys).collect()
 }
 
-struct Search<'a> {
-    estate: &'a Estate,
-    discovered: &'a Discovered,
-    rules: &'a Rules<'a>,
+/// How the item of an observation is looked for.
+pub(super) struct Search<'a> {
+    pub(super) estate: &'a Estate,
+    pub(super) discovered: &'a Discovered,
+    pub(super) rules: &'a Rules<'a>,
     index: Index,
     /// Sightings of items, sorted, by which to find further ones; none: by what is declared.
     also: Option<Vec<(u32, Sighting)>>,
@@ -164,43 +211,99 @@ impl Search<'_> {
         }
     }
 
-    fn fate(&self, observation: &Observation) -> Fate {
-        self.fate_of(observation, None)
+    /// All keys of an observation, under the rules of its class.
+    pub(super) fn all_keys(&self, observation: &Observation) -> Vec<u64> {
+        let mut keys = Vec::new();
+        let thing = observed(self.estate, self.rules, observation);
+        self.rules.of(&observation.class).iter().for_each(|rule| self.keys(*rule, thing, &mut keys));
+        keys
     }
 
-    /// The item of an observation. `from` is its source where other sources are asked.
-    fn fate_of(&self, observation: &Observation, from: Option<u32>) -> Fate {
-        let thing = observed(self.estate, observation);
+    fn fate(&self, observation: &Observation) -> Fate {
+        self.fate_of(observation, None, None)
+    }
+
+    /// The item of an observation that is not the one that a copied identifier names, if weaker rules name one.
+    pub(super) fn other(&self, contradicted: &Contradicted) -> Option<Found> {
+        let (_, observation) = contradicted.sighting.find(self.discovered)?;
+        match self.fate_of(observation, self.also.as_ref().map(|_| contradicted.sighting.answer), Some(contradicted.found.item)) {
+            Fate::Item(found) if found.contradictions == 0 => Some(found),
+            _ => None,
+        }
+    }
+
+    /// The item of an observation. `from` is its source where other sources are asked; `not` is an item that it is not.
+    fn fate_of(&self, observation: &Observation, from: Option<u32>, not: Option<u32>) -> Fate {
+        let thing = observed(self.estate, self.rules, observation);
         let mut doubt = None;
         // Rules of several classes may stand at one strength; what they find counts together.
         let mut keys = Vec::new();
         for equally_strong in self.rules.tried_for(&observation.class).chunk_by(|one, other| one.0 == other.0) {
-            let (mut same, mut unsure) = (Vec::new(), Vec::new());
+            let (mut same, mut unsure): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
             for (strength, rule) in equally_strong {
                 keys.clear();
                 self.keys(*rule, thing, &mut keys);
-                for item in self.index.candidates(&keys) {
+                for item in self.index.candidates(&keys).into_iter().filter(|item| Some(*item) != not) {
+                    let found = || Found { item, strength: short(*strength), rule: short(*rule), contradictions: 0 };
                     match self.verdict(*rule, *strength, item, observation, thing, from) {
-                        Verdict::Same => same.push(item),
-                        Verdict::Unsure => unsure.push(item),
+                        Verdict::Same => same.push(found()),
+                        Verdict::Unsure => unsure.push(found()),
                         Verdict::Different | Verdict::Silent => {}
                     }
                 }
             }
-            for items in [&mut same, &mut unsure] {
-                items.sort_unstable();
-                items.dedup();
+            for found in [&mut same, &mut unsure] {
+                found.sort_unstable_by_key(|found| (found.item, found.rule));
+                found.dedup_by_key(|found| found.item);
             }
-            let Some((strength, rule)) = equally_strong.first() else { continue };
-            let (strength, rule) = (u16::try_from(*strength).unwrap_or(u16::MAX), u16::try_from(*rule).unwrap_or(u16::MAX));
-            match same.as_slice() {
-                [] if !unsure.is_empty() && doubt.is_none() => doubt = Some(Fate::Doubt { items: unsure, rule, unsure: true }),
-                [] => {}
-                [item] => return Fate::Item { item: *item, strength, rule },
-                _ => return Fate::Doubt { items: same, rule, unsure: false },
+            match (same.as_slice(), unsure.as_slice()) {
+                ([], [first, ..]) if doubt.is_none() => {
+                    doubt = Some(Fate::Doubt { rule: first.rule, items: unsure.iter().map(|found| found.item).collect(), doubt: Doubt::Within });
+                }
+                ([], _) => {}
+                ([found], _) => return Fate::Item(self.contradicted(*found, observation, thing)),
+                ([first, ..], _) => {
+                    if let Some(found) = self.parted(&same, observation, thing, from) {
+                        return Fate::Item(found);
+                    }
+                    let tied = Fate::Doubt { rule: first.rule, items: same.iter().map(|found| found.item).collect(), doubt: Doubt::Several };
+                    // What clones share may be none of theirs: then a weaker rule names it.
+                    if !same.iter().all(|found| self.contradicted(*found, observation, thing).contradictions > 0) {
+                        return tied;
+                    }
+                    doubt = Some(tied);
+                }
             }
         }
         doubt.unwrap_or(Fate::Unclaimed)
+    }
+
+    /// Of items that one rule fits alike, the one that a weaker rule names while it parts the observation from all others.
+    fn parted(&self, tied: &[Found], observation: &Observation, thing: Thing, from: Option<u32>) -> Option<Found> {
+        let strength = tied.first()?.strength;
+        let weaker = self.rules.tried_for(&observation.class).iter().filter(|(weaker, _)| short(*weaker) > strength);
+        for (weaker, rule) in weaker {
+            let verdicts: Vec<(&Found, Verdict)> =
+                tied.iter().map(|found| (found, self.verdict(*rule, *weaker, found.item, observation, thing, from))).collect();
+            let mut same = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Same);
+            if let (Some((named, _)), None) = (same.next(), same.next())
+                && verdicts.iter().all(|(other, verdict)| other.item == named.item || *verdict == Verdict::Different)
+            {
+                return Some(**named);
+            }
+        }
+        None
+    }
+
+    /// The match with the weaker rules that contradict it.
+    fn contradicted(&self, found: Found, observation: &Observation, thing: Thing) -> Found {
+        if !self.rules.all.get(usize::from(found.rule)).is_some_and(|rule| rule.copied) {
+            return found;
+        }
+        let Some(declaration) = self.estate.items.get(found.item as usize) else { return found };
+        let Some(class) = self.rules.special(&declaration.spec.class, &observation.class) else { return found };
+        let (same, different) = self.rules.weaker(self.rules.of(class), usize::from(found.strength), declared(self.estate, declaration), thing);
+        Found { contradictions: if same { 0 } else { different }, ..found }
     }
 
     /// What a rule says of an item and an observation, vetoes counted.
@@ -222,7 +325,7 @@ impl Search<'_> {
         let known = sightings.iter().skip(start).take_while(|(known, _)| *known == item).filter(|(_, sighting)| Some(sighting.answer) != from);
         let mut verdict = Verdict::Silent;
         for (_, observation) in known.filter_map(|(_, sighting)| sighting.find(self.discovered)) {
-            let known = observed(self.estate, observation);
+            let known = observed(self.estate, self.rules, observation);
             if vetoed(known) {
                 return Verdict::Different;
             }
@@ -232,4 +335,9 @@ impl Search<'_> {
         }
         verdict
     }
+}
+
+/// Rules are few.
+fn short(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }

@@ -4,21 +4,34 @@
 //! normal    the normal forms of identifiers, and values that identify nothing
 //! rules     a class's identification rules made ready: keys, and what a rule says of two things
 //! matching  every observation against what is declared, the strongest rule first
+//! conflicts matches of one item that cannot all be right
+//! copies    machines that share what identifies, since one is a copy of the other
 //! cluster   what nobody declared: observations of several sources that are one thing
+//! ends      the other ends of relations
+//! explain   why observations are one item, and why others are not
 //! mac, ip   addresses in any spelling
 //! ```
 //!
 //! - Of two related classes the rules of the more special one hold; things of unrelated classes are never one.
 //! - The first rule that finds an item decides. A rule before it that both sides can answer, and answer differently, is a
 //!   veto. Two items by the same rule are a doubt ([`Ambiguity`]), and nothing is merged.
+//!   Where weaker rules part the two, it is the one that they name.
+//! - What is copied with a disk or a template (a UUID of the firmware or an agent, a serial number, a MAC address) is not
+//!   believed against everything else that both sides say.
 //! - A name is no identifier. What goes by names and addresses alone does not bring back an item that is retired.
 //! - What only one side says to be within a network or site is a doubt too; if neither says it, the estate has only one.
 //! - A source that reports one item twice is told ([`Duplicate`]). The stronger match speaks for the item; of two that are
 //!   as strong, only what they agree on is compared: a clone must not flip the record of its original.
+//! - Of two that a source found by a name or an address, the one that it saw within the time that its facts last counts: the
+//!   other is whose name it was before.
 //!
 //! The result does not depend on the order of sources, observations or items.
 
 mod cluster;
+mod conflicts;
+mod copies;
+pub(crate) mod ends;
+mod explain;
 pub(crate) mod ip;
 pub(crate) mod mac;
 mod matching;
@@ -27,6 +40,8 @@ mod rules;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+
+pub use explain::{Asked, Identity, Name, Refused, Seen, explain};
 
 use crate::api::Text;
 use crate::discovery::{Answer, Discovered, Observation};
@@ -65,8 +80,19 @@ pub struct Ambiguity {
     pub items: Vec<u32>,
     /// Index into [`Correlation::rules`].
     pub rule: u16,
-    /// Whether the doubt is only that one side does not say within what it is.
-    pub unsure: bool,
+    /// What the doubt is.
+    pub doubt: Doubt,
+}
+
+/// Why an observation is not taken for an item that a rule fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The rule fits several items, and nothing weaker tells which of them it is.
+    Several,
+    /// Only one side says within what it is.
+    Within,
+    /// The rule goes by what is copied with a disk or a template, and everything weaker that both sides say differs.
+    Copied,
 }
 
 /// One thing that one source reports several times.
@@ -146,7 +172,7 @@ pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
     let rules = rules::Rules::new(estate, discovered);
     let found = matching::find(estate, discovered, &rules);
     let mut correlation = Correlation { ambiguities: found.ambiguities, rules: rules.all.iter().map(rules::Rule::name).collect(), ..Correlation::default() };
-    correlation.keep_matches(found.matches, estate.items.len(), discovered);
+    correlation.keep_matches(found.matches, estate, discovered, &rules);
     let things = cluster::find(estate, discovered, &rules, found.unclaimed);
     for thing in things {
         let duplicates = repeated(thing.iter().copied(), discovered);
@@ -163,9 +189,9 @@ pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
 }
 
 impl Correlation {
-    fn keep_matches(&mut self, mut matches: Vec<Match>, items: usize, discovered: &Discovered) {
+    fn keep_matches(&mut self, mut matches: Vec<Match>, estate: &Estate, discovered: &Discovered, rules: &rules::Rules) {
         matches.sort_by(|one, other| one.item.cmp(&other.item).then_with(|| one.sighting.order(other.sighting, discovered)));
-        self.starts = vec![0; items + 1];
+        self.starts = vec![0; estate.items.len() + 1];
         for found in &matches {
             if let Some(count) = self.starts.get_mut(found.item as usize + 1) {
                 *count += 1;
@@ -180,18 +206,38 @@ impl Correlation {
             if of_one.len() < 2 {
                 continue;
             }
-            let item = of_one.first().map(|found| found.item);
-            let repeated = repeated(of_one.iter().map(|found| found.sighting), discovered);
-            self.duplicates.extend(repeated.into_iter().map(|sightings| Duplicate { item, sightings }));
+            let mut former = Vec::new();
             for of_source in of_one.chunk_by_mut(|one, other| one.sighting.answer == other.sighting.answer) {
                 let strongest = of_source.iter().map(|found| found.strength).min().unwrap_or_default();
-                for found in of_source {
+                for found in of_source.iter_mut() {
                     found.speaks = found.strength == strongest;
                 }
+                former.extend(silence_former(of_source, estate, discovered, rules));
             }
+            let item = of_one.first().map(|found| found.item);
+            let repeated = repeated(of_one.iter().map(|found| found.sighting).filter(|sighting| !former.contains(sighting)), discovered);
+            self.duplicates.extend(repeated.into_iter().map(|sightings| Duplicate { item, sightings }));
         }
         self.matches = matches;
     }
+}
+
+/// Of one source's sightings of one item that speak, those that it found by a name or an address alone and last saw much
+/// longer ago than another: the name was given on. Gives them, and lets them speak no more.
+fn silence_former(of_source: &mut [Match], estate: &Estate, discovered: &Discovered, rules: &rules::Rules) -> Vec<Sighting> {
+    let reusable = |found: &Match| rules.all.get(usize::from(found.rule)).is_some_and(|rule| rule.reusable);
+    let seen = |found: &Match| found.sighting.find(discovered).and_then(|(answer, observation)| Some((answer, observation.seen?)));
+    let Some((answer, newest)) = of_source.iter().filter(|found| found.speaks).filter_map(seen).max_by_key(|(_, seen)| *seen) else { return Vec::new() };
+    let lasts = estate.stale_after(&answer.source);
+    let is_former = |found: &Match| found.speaks && reusable(found) && seen(found).is_some_and(|(_, seen)| newest.duration_since(seen).as_secs() > lasts);
+    let mut former = Vec::new();
+    for found in of_source {
+        if is_former(found) {
+            found.speaks = false;
+            former.push(found.sighting);
+        }
+    }
+    former
 }
 
 /// Of sightings of one thing, sorted by source: those of each source that gives it more than one name of its own.

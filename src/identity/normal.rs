@@ -74,6 +74,16 @@ pub(super) fn is_reusable(identifier: &str) -> bool {
         || matches!(last, "name" | "ip" | "ip-address" | "address" | "ipAddress" | "ipAddresses" | "managementAddress" | "hostName" | "fqdn")
 }
 
+/// Whether the identifier or attribute is copied with a disk or a template, or set by hand: clones share it.
+pub(super) fn is_copied(identifier: &str) -> bool {
+    is_copied_with_disk(identifier) || Form::of(identifier) == Form::Mac || identifier == "macAddresses"
+}
+
+/// Whether it is copied with all others of its kind at once, so that one of them says nothing more beside another.
+pub(super) fn is_copied_with_disk(identifier: &str) -> bool {
+    matches!(identifier, "bios/uuid" | "agent/uuid" | "asset/tag") || identifier.starts_with("serial/")
+}
+
 /// What vendors, scripts and people leave where an identifier should be. Classes may name more.
 const PLACEHOLDERS: [&str; 22] = [
     "to be filled by o.e.m.",

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::normal::{Form, is_bogus, is_reusable};
+use super::ends::{Ends, Relations};
+use super::normal::{Form, is_bogus, is_copied, is_copied_with_disk, is_reusable};
 use super::{ip, mac};
 use crate::api::ci_class::{Compare, IdentificationRule};
 use crate::api::{Table, Text, Value};
@@ -24,6 +25,7 @@ pub(super) struct Thing<'a> {
     pub(super) class: Option<&'a Class>,
     pub(super) identifiers: &'a Table<Text>,
     pub(super) attributes: &'a Table<Value>,
+    pub(super) relations: Relations<'a>,
 }
 
 /// What one rule says of two things.
@@ -53,6 +55,10 @@ pub(super) struct Rule<'a> {
     within: Option<&'a str>,
     /// Whether it goes by names and addresses alone.
     pub(super) reusable: bool,
+    /// Whether it goes by what clones share alone.
+    pub(super) copied: bool,
+    /// Whether all that it goes by is copied together with others of its kind.
+    bundled: bool,
 }
 
 /// Normal values of one part of a thing: one, or those of a list.
@@ -81,17 +87,35 @@ impl<'a> Rule<'a> {
         let identifiers = written.identifiers.iter().map(|name| Part::Identifier(name, Form::of(name)));
         let parts: Vec<Part> = identifiers.chain(written.attributes.iter().map(|name| Part::Attribute(name))).collect();
         let reusable = written.identifiers.iter().chain(&written.attributes).all(|name| is_reusable(name));
-        (!parts.is_empty()).then_some(Self { parts, within: written.within.as_deref(), reusable })
+        let copied = written.identifiers.iter().chain(&written.attributes).all(|name| is_copied(name));
+        let bundled = written.identifiers.iter().chain(&written.attributes).all(|name| is_copied_with_disk(name));
+        (!parts.is_empty()).then_some(Self { parts, within: written.within.as_deref(), reusable, copied, bundled })
     }
 
     fn of_identifier(name: &'a str) -> Self {
-        Self { parts: vec![Part::Identifier(name, Form::of(name))], within: None, reusable: is_reusable(name) }
+        Self {
+            parts: vec![Part::Identifier(name, Form::of(name))],
+            within: None,
+            reusable: is_reusable(name),
+            copied: is_copied(name),
+            bundled: is_copied_with_disk(name),
+        }
     }
 
     /// The rule as people name it: `dns/fqdn`, `macAddresses within network`.
     pub(super) fn name(&self) -> String {
         let names = self.parts.iter().map(|(Part::Identifier(name, _) | Part::Attribute(name))| *name).collect::<Vec<_>>().join(" and ");
         self.within.map_or_else(|| names.clone(), |within| format!("{names} within {within}"))
+    }
+
+    /// What a thing has of what this rule asks for, in normal form, for people: `bios/uuid u-1`.
+    pub(super) fn values(&self, thing: Thing) -> Vec<String> {
+        let of_part = |part: &Part| {
+            let (Part::Identifier(name, _) | Part::Attribute(name)) = part;
+            part.of(thing).into_iter().flat_map(|found| found.iter().map(|value| format!("{name} {value}")).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let within = self.within.and_then(|within| Some(format!("{within} {}", place(within, thing)?)));
+        self.parts.iter().flat_map(of_part).chain(within).collect()
     }
 
     /// The hashes of all keys that the thing has under this rule, without what they are within. `salt` tells rules apart.
@@ -196,12 +220,20 @@ fn spelled(class: Option<&Class>, name: &str, compare: Option<Compare>, value: &
     (!is_bogus(class, name, &out)).then_some(out)
 }
 
-/// Within what a thing is, by an identifier or an attribute.
+/// Within what a thing is, by an identifier, an attribute or a relation.
 fn place<'a>(within: &str, thing: Thing<'a>) -> Option<Cow<'a, str>> {
+    if is_relation(within) {
+        return thing.relations.target(within);
+    }
     let attribute = || thing.attributes.get(within).filter(|value| !value.is_absent());
     let identifier = thing.identifiers.get(within).map(|value| Cow::Borrowed(value.trim()));
     let value = identifier.or_else(|| attribute().map(|value| value.as_str().map_or_else(|| Cow::Owned(value.to_string()), |text| Cow::Borrowed(text.trim()))));
     value.filter(|value| !value.is_empty())
+}
+
+/// Relations are named in PascalCase, attributes and identifiers are not.
+fn is_relation(within: &str) -> bool {
+    within.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 /// The rules of all classes that occur, each rule once.
@@ -211,6 +243,8 @@ pub(super) struct Rules<'a> {
     /// For each class, all rules by which an observation of it may be found, with their strengths, sorted.
     tried: BTreeMap<&'a str, Vec<(usize, usize)>>,
     known: &'a Classes,
+    /// To which items relations lead; none where no rule asks.
+    pub(super) ends: Option<Ends<'a>>,
 }
 
 impl<'a> Rules<'a> {
@@ -228,7 +262,7 @@ impl<'a> Rules<'a> {
             }
         }
         names.insert("");
-        let mut rules = Self { all: Vec::new(), classes: BTreeMap::new(), tried: BTreeMap::new(), known: &estate.classes };
+        let mut rules = Self { all: Vec::new(), classes: BTreeMap::new(), tried: BTreeMap::new(), known: &estate.classes, ends: None };
         for name in names {
             let class = [name, ROOT].into_iter().filter_map(|name| estate.classes.get(name)).find(|class| !class.identification.is_empty());
             let written: Vec<Rule> = match class {
@@ -237,6 +271,9 @@ impl<'a> Rules<'a> {
             };
             let places = written.into_iter().map(|rule| rules.place(rule)).collect();
             rules.classes.insert(name, places);
+        }
+        if rules.all.iter().any(|rule| rule.within.is_some_and(is_relation)) {
+            rules.ends = Some(Ends::new(estate));
         }
         rules.tried = rules.classes().map(|class| (class, rules.tries(class))).collect();
         rules
@@ -285,6 +322,20 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// What the rules after the `strength`th of these say of the two: whether any says that they are one, and how many say that
+    /// they are two. What is copied with a disk is not heard: beside a copied identifier it says nothing more.
+    pub(super) fn weaker(&self, rules: &[usize], strength: usize, one: Thing, other: Thing) -> (bool, usize) {
+        let mut different = 0;
+        for rule in rules.iter().skip(strength + 1).filter_map(|rule| self.all.get(*rule)).filter(|rule| !rule.bundled) {
+            match rule.verdict(one, other) {
+                Verdict::Same => return (true, different),
+                Verdict::Different => different += 1,
+                Verdict::Unsure | Verdict::Silent => {}
+            }
+        }
+        (false, different)
+    }
+
     /// Whether a rule before the `strength`th of these says that the two are two.
     pub(super) fn vetoed(&self, rules: &[usize], strength: usize, one: Thing, other: Thing) -> bool {
         rules.iter().take(strength).filter_map(|rule| self.all.get(*rule)).any(|rule| rule.verdict(one, other) == Verdict::Different)
@@ -308,7 +359,7 @@ mod tests {
         let written: IdentificationRule = serde_yaml::from_str(rule).unwrap();
         let attributes = Table::default();
         let (one, other) = (table(one), table(other));
-        let thing = |identifiers| Thing { class: None, identifiers, attributes: &attributes };
+        let thing = |identifiers| Thing { class: None, identifiers, attributes: &attributes, relations: Relations::None };
         Rule::new(&written).unwrap().verdict(thing(&one), thing(&other))
     }
 

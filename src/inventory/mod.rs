@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::api::{ConfigurationItemSpec, Lifecycle, Period, Text};
+use crate::api::{ConfigurationItemSpec, Lifecycle, Text};
 use crate::discovery::{Answer, Discovered, Observation};
-use crate::drift::{Finding, FindingKind, STALE_AFTER};
+use crate::drift::{Finding, FindingKind};
 use crate::estate::{Declared, Estate};
 use crate::identity::{Correlation, Sighting};
 
@@ -133,12 +133,8 @@ impl Inventory {
 
 /// For each answer, what is older than this is stale.
 fn fresh_from(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Vec<Timestamp> {
-    let stale_after = |name: &Text| {
-        let source = estate.sources.iter().find(|source| source.name == *name);
-        source.and_then(|source| source.spec.stale_after.as_ref()).map_or(STALE_AFTER, Period::seconds)
-    };
     let before = |seconds| now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MIN);
-    discovered.answers.iter().map(|answer| before(stale_after(&answer.source))).collect()
+    discovered.answers.iter().map(|answer| before(estate.stale_after(&answer.source))).collect()
 }
 
 /// A sighting with who says what.

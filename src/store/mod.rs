@@ -1,23 +1,24 @@
-//! What must outlive a run and cannot be found again: how much each source said last, which absences a person has
-//! confirmed, and when each thing was first and last seen (rule 11).
+//! What must outlive a run and cannot be found again: how much each source said last and of what it spoke, which absences
+//! a person has confirmed, in how many surveys in a row an item was absent, and when each thing was first and last seen
+//! (rule 11).
 //!
 //! It is one `SQLite` file. Losing it costs no correctness: a damaged file is moved aside and a fresh one begun, and
 //! where no file can be written the store lives in memory for this run; either comes with a warning. Several processes
-//! may use one file at once. Attributes are never stored, so nothing secret is.
+//! may use one file at once. Values of attributes are never stored, only their names, so nothing secret is.
 
+mod record;
 mod schema;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, Sqlite, Transaction};
 use tokio::time::sleep;
 
 use crate::api::{Text, intern};
-use crate::discovery::{Answer, History, SourceHistory};
+use crate::discovery::{Absence, History, SourceHistory};
 
 /// The name of the file in the state folder.
 const FILE: &str = "bowline.db";
@@ -27,8 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FRESH: Duration = Duration::from_secs(5);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many rows one statement writes.
-const BATCH: usize = 10_000;
 
 /// Why the store could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -156,29 +155,15 @@ impl Store {
                 history.confirmed.insert(source, unsigned(confirmed));
             }
         }
-        Ok(history)
-    }
-
-    /// Remembers what was seen in answers that are complete and not held. Such an answer also settles an absence that a
-    /// person had confirmed. Call it from what may write, never from a plan.
-    pub async fn record(&self, estate: &str, answers: &[&Answer], now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for answer in answers.iter().filter(|answer| answer.complete) {
-            let items = i64::try_from(answer.items.len()).unwrap_or(i64::MAX);
-            sqlx::query(
-                "INSERT INTO sources (estate, source, items, at, confirmed) VALUES (?, ?, ?, ?, NULL)
-                 ON CONFLICT (estate, source) DO UPDATE SET items = excluded.items, at = excluded.at, confirmed = NULL",
-            )
-            .bind(estate)
-            .bind(&*answer.source)
-            .bind(items)
-            .bind(now.as_millisecond())
-            .execute(&mut *transaction)
-            .await?;
-            record_items(&mut transaction, estate, answer, now).await?;
+        for row in sqlx::query("SELECT source, class, attribute FROM spoken WHERE estate = ?").bind(estate).fetch_all(&self.pool).await? {
+            let [source, class, attribute] = ["source", "class", "attribute"].map(|column| intern(row.get::<&str, _>(column)));
+            history.spoken.entry(source).or_default().entry(class).or_default().insert(attribute);
         }
-        transaction.commit().await?;
-        Ok(())
+        for row in sqlx::query("SELECT item, surveys, last FROM absent WHERE estate = ?").bind(estate).fetch_all(&self.pool).await? {
+            let absence = Absence { surveys: u32::try_from(row.get::<i64, _>("surveys")).unwrap_or_default(), last: instant(row.get("last")) };
+            history.absent.insert(intern(row.get::<&str, _>("item")), absence);
+        }
+        Ok(history)
     }
 
     /// When a source's item was first seen.
@@ -232,32 +217,6 @@ pub struct Seen {
     pub first: Timestamp,
     /// When it was last seen.
     pub last: Timestamp,
-}
-
-/// One row, as the database reads it from JSON.
-#[derive(Serialize)]
-struct Entry<'a>(&'a str, &'a str, i64);
-
-async fn record_items(transaction: &mut Transaction<'_, Sqlite>, estate: &str, answer: &Answer, now: Timestamp) -> Result<(), StoreError> {
-    // In the order of the table, so that neighbours are written together.
-    let mut items: Vec<_> = answer.items.iter().collect();
-    items.sort_by(|one, other| one.key.cmp(&other.key));
-    for batch in items.chunks(BATCH) {
-        let entries: Vec<Entry<'_>> = batch.iter().map(|item| Entry(&item.key, &item.name, item.seen.unwrap_or(now).as_millisecond())).collect();
-        let json = serde_json::to_string(&entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        sqlx::query(
-            "INSERT INTO seen (estate, source, key, name, first, last)
-             SELECT ?1, ?2, value ->> 0, value ->> 1, min(?4, value ->> 2), value ->> 2 FROM json_each(?3) WHERE true
-             ON CONFLICT (estate, source, key) DO UPDATE SET name = excluded.name, last = max(last, excluded.last)",
-        )
-        .bind(estate)
-        .bind(&*answer.source)
-        .bind(json)
-        .bind(now.as_millisecond())
-        .execute(&mut **transaction)
-        .await?;
-    }
-    Ok(())
 }
 
 /// Moves a file that cannot be used, and what `SQLite` keeps beside it, to the first free name, and gives that name.

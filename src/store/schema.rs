@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Row};
 use super::StoreError;
 
 /// The steps from one form to the next. The file's `user_version` says how many were taken. Steps are only ever added.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE sources (
         estate TEXT NOT NULL,
         source TEXT NOT NULL,
@@ -23,7 +24,23 @@ const STEPS: [&str; 1] = ["
         first INTEGER NOT NULL,
         last INTEGER NOT NULL,
         PRIMARY KEY (estate, source, key)
-    ) WITHOUT ROWID, STRICT;"];
+    ) WITHOUT ROWID, STRICT;",
+    "
+    CREATE TABLE spoken (
+        estate TEXT NOT NULL,
+        source TEXT NOT NULL,
+        class TEXT NOT NULL,
+        attribute TEXT NOT NULL,
+        PRIMARY KEY (estate, source, class, attribute)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE absent (
+        estate TEXT NOT NULL,
+        item TEXT NOT NULL,
+        surveys INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (estate, item)
+    ) WITHOUT ROWID, STRICT;",
+];
 
 /// Brings the file to the present form. Several processes may do so at once.
 pub(super) async fn bring_up(pool: &SqlitePool) -> Result<(), StoreError> {
@@ -48,9 +65,17 @@ async fn form(pool: &SqlitePool) -> Result<i64, StoreError> {
     Ok(sqlx::query("PRAGMA user_version").fetch_one(pool).await.map_err(judged)?.get(0))
 }
 
-/// Sees that the file is sound and that both tables are there with their columns.
+/// What a sound file answers: every table with its columns.
+const CHECKS: [&str; 4] = [
+    "SELECT estate, source, items, at, confirmed FROM sources LIMIT 1",
+    "SELECT estate, source, key, name, first, last FROM seen LIMIT 1",
+    "SELECT estate, source, class, attribute FROM spoken LIMIT 1",
+    "SELECT estate, item, surveys, last FROM absent LIMIT 1",
+];
+
+/// Sees that the file is sound and that all tables are there with their columns.
 pub(super) async fn verify(pool: &SqlitePool) -> Result<(), StoreError> {
-    for check in ["SELECT estate, source, items, at, confirmed FROM sources LIMIT 1", "SELECT estate, source, key, name, first, last FROM seen LIMIT 1"] {
+    for check in CHECKS {
         sqlx::query(check).fetch_optional(pool).await.map_err(|error| if is_busy(&error) { error.into() } else { StoreError::Damaged })?;
     }
     let verdict: String = sqlx::query("PRAGMA quick_check(1)").fetch_one(pool).await.map_err(judged)?.get(0);

@@ -2,29 +2,20 @@
 //! the vendors' documentation; NetBox's alone is also asked itself, where one runs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use bowline::access::Access;
-use bowline::api::{DiscoverySourceSpec, Table, Value};
+use bowline::api::Value;
 use bowline::credentials::{Credential, Credentials, Login, Secret};
+use bowline::discovery::Answer;
 use bowline::discovery::reach::Reach;
-use bowline::discovery::run::{Limits, Silent, ask_all, build};
-use bowline::discovery::{Answer, Observation, ObservedRelation, Target};
-use bowline::estate::{Declared, Estate, Origin};
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use tokio::sync::watch;
 
+use crate::packs_asked::{self, has, item, known_as, relation};
 use crate::peers::netbox::{Netbox, TOKEN};
 use crate::peers::player::{Play, Player, answer};
 use crate::peers::{Process, free_port, program, skip};
 use crate::support::Place;
-
-fn pack(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packs").join(format!("{name}.yaml"))).unwrap()
-}
 
 /// Asks all sources of a pack at another address; one answer a source, by name.
 async fn ask(name: &str, url: &str, login: Login) -> BTreeMap<String, Answer> {
@@ -33,10 +24,7 @@ async fn ask(name: &str, url: &str, login: Login) -> BTreeMap<String, Answer> {
 
 /// The same, with so many items a page where the pack names a `limit`.
 async fn ask_by(name: &str, url: &str, login: Login, page: Option<u64>) -> BTreeMap<String, Answer> {
-    let mut sources = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(&pack(name)) {
-        let document = serde_yaml::Value::deserialize(document).unwrap();
-        let mut spec: DiscoverySourceSpec = serde_yaml::from_value(document["spec"].clone()).unwrap();
+    let sources = packs_asked::sources(name, |spec| {
         let http = spec.http.as_mut().unwrap();
         let real: reqwest::Url = http.url.parse().unwrap();
         http.url = format!("{url}{}", real.path().trim_end_matches('/')).into();
@@ -47,52 +35,22 @@ async fn ask_by(name: &str, url: &str, login: Login, page: Option<u64>) -> BTree
         for list in lists.filter(|list| list.query.contains("limit")) {
             list.query = std::mem::take(&mut list.query).with("limit", page.map_or(Value::from(500_u64), Value::from));
         }
-        let name = document["metadata"]["name"].as_str().unwrap().into();
-        sources.push(Declared { name, labels: Table::default(), spec, origin: Origin::default() });
-    }
+    });
     let credential = Credential { name: name.into(), hosts: vec!["127.0.0.1".parse().unwrap()], login };
     let reach = Reach::new("/nonexistent".into(), Arc::new(Access::default())).with_credentials(Arc::new(Credentials::of([credential])));
-    let (asked, refused) = build(&Estate { sources, ..Estate::default() }, &reach, Timestamp::UNIX_EPOCH);
-    assert_eq!(refused, []);
-    let (_keep, stop) = watch::channel(false);
-    let answers = ask_all(asked, &Limits::default(), Timestamp::UNIX_EPOCH, &Silent, stop).await;
-    answers.into_iter().map(|answer| (answer.source.to_string(), answer)).collect()
+    packs_asked::ask(sources, &reach).await
 }
 
 fn token(token: &str) -> Login {
     Login::Token { user: None, token: Secret::new(token) }
 }
 
-#[track_caller]
-fn item<'a>(answers: &'a BTreeMap<String, Answer>, source: &str, name: &str) -> &'a Observation {
-    let answer = &answers[source];
-    assert_eq!((answer.complete, answer.error.as_deref()), (true, None), "{source}");
-    answer.items.iter().find(|item| &*item.name == name).unwrap_or_else(|| panic!("no {name} in {:?}", answer.items))
-}
-
-#[track_caller]
-fn has(item: &Observation, attributes: &str) {
-    let wanted: serde_json::Value = serde_json::from_str(attributes).unwrap();
-    let found: serde_json::Map<String, serde_json::Value> = item.attributes.iter().map(|(name, value)| (name.to_string(), Value::to_json(value))).collect();
-    assert_eq!(serde_json::Value::Object(found), wanted);
-}
-
-#[track_caller]
-fn known_as(item: &Observation, wanted: &[(&str, &str)]) {
-    let found: Vec<(&str, &str)> = item.identifiers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    assert_eq!(found, wanted);
-}
-
-fn relation(kind: &str, identifier: &str, value: &str) -> ObservedRelation {
-    ObservedRelation { kind: kind.into(), to: Target::Identifiers(Table::default().with(identifier, value.into())) }
-}
-
 #[test]
 fn every_pack_passes_the_check_as_it_is() {
     let place = Place::new();
     place.write("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: packs}\nspec: {}\n");
-    for name in ["netbox", "servicenow", "dynatrace", "tenable", "prometheus"] {
-        place.write(&format!("sources/{name}.yaml"), &pack(name));
+    for name in packs_asked::names() {
+        place.write(&format!("sources/{name}.yaml"), &packs_asked::text(&name));
     }
     let checked = place.bowline(&["check"]).ends_with(0);
     assert!(!checked.stdout.contains("warning") && !checked.stderr.contains("warning"), "{checked:?}");
@@ -226,16 +184,26 @@ async fn servicenow_says_what_its_servers_are_and_how_they_hang_together() {
                 r#"{"sys_id": "a1", "sys_class_name": "cmdb_ci_linux_server", "name": "web01", "fqdn": "web01.example.com", "serial_number": "S1", "asset_tag": "", "cpu_count": "4",
                     "ram": "16384", "os": "Linux Debian", "os_version": "12", "ip_address": "10.20.0.10", "mac_address": "", "manufacturer.name": "Dell", "model_id.name": "R750", "support_group.name": "Unix"}"#
             }
-            "/api/now/table/cmdb_rel_ci" => r#"{"sys_id": "r1", "parent": "a1", "child": "b1", "type.name": "Depends on::Used by"}"#,
+            "/api/now/table/cmdb_rel_ci" => {
+                r#"{"sys_id": "r1", "parent": "a1", "child": "b1", "type.name": "Depends on::Used by"}, {"sys_id": "r2", "parent": "e1", "child": "e2", "type.name": "Depends on::Used by"},
+                   {"sys_id": "r3", "parent": "e2", "child": "a1", "type.name": "Depends on::Used by"}"#
+            }
             "/api/now/table/sys_object_source" => r#"{"sys_id": "o1", "name": "Tenable.io", "id": "t-1", "target_sys_id": "a1"}"#,
             "/api/now/table/cmdb_ci_vm_instance" => {
                 r#"{"sys_id": "c1", "name": "vm1", "vm_inst_id": "5030c1a0", "cpus": "2", "memory": "4096", "state": "on", "support_group.name": ""}"#
             }
+            // The table of services has the rows of those that extend it.
+            "/api/now/table/cmdb_ci_service" => {
+                r#"{"sys_id": "e1", "sys_class_name": "cmdb_ci_service", "name": "Payments", "busines_criticality": "1 - most critical", "used_for": "Production", "version": "",
+                    "service_classification": "Business Service", "support_group.name": "", "managed_by_group.name": "Payments team", "owned_by.name": "Ann Arbor", "managed_by.name": ""},
+                   {"sys_id": "e2", "sys_class_name": "cmdb_ci_service_auto", "name": "Payments PROD", "busines_criticality": "", "used_for": "Production", "version": "2.3",
+                    "service_classification": "Application Service", "support_group.name": "Unix", "managed_by_group.name": "", "owned_by.name": "", "managed_by.name": ""}"#
+            }
             "/api/now/table/cmdb_ci_db_instance" => r#"{"sys_id": "b1", "name": "pay", "version": "15", "tcp_port": "5432", "support_group.name": ""}"#,
             other => panic!("{other}"),
         };
-        let count = if rows.is_empty() { "0" } else { "1" };
-        answer(200, &[("x-total-count", count)], &format!(r#"{{"result": [{rows}]}}"#))
+        let count = rows.matches("\"sys_id\"").count().to_string();
+        answer(200, &[("x-total-count", &count)], &format!(r#"{{"result": [{rows}]}}"#))
     });
     let answers = ask("servicenow", &server.url(), Login::Password { user: "bowline".into(), password: Secret::new("canary-4711") }).await;
     let web = item(&answers, "servicenow-servers", "web01");
@@ -247,6 +215,17 @@ async fn servicenow_says_what_its_servers_are_and_how_they_hang_together() {
     assert_eq!((web.owner.as_deref(), &web.relations[..]), (Some("Unix"), [relation("DependsOn", "servicenow/sys-id", "b1")].as_slice()));
     known_as(item(&answers, "servicenow-virtual-machines", "vm1"), &[("servicenow/sys-id", "c1"), ("vsphere/instance-uuid", "5030c1a0")]);
     has(item(&answers, "servicenow-databases", "pay"), r#"{"version": "15", "port": "5432"}"#);
+    let business = item(&answers, "servicenow-services", "Payments");
+    assert_eq!((&*business.class, business.owner.as_deref()), ("business-service", Some("Payments team")));
+    has(
+        business,
+        r#"{"criticality": "Critical", "environment": "Production", "type": "Business Service", "ownedBy": "Ann Arbor", "managedBy": "Payments team"}"#,
+    );
+    assert_eq!(business.relations, [relation("DependsOn", "servicenow/sys-id", "e2")]);
+    let application = item(&answers, "servicenow-services", "Payments PROD");
+    assert_eq!((application.owner.as_deref(), application.labels.get("class").map(|class| &**class)), (Some("Unix"), Some("cmdb_ci_service_auto")));
+    has(application, r#"{"environment": "Production", "type": "Application Service", "version": "2.3", "supportedBy": "Unix"}"#);
+    assert_eq!(application.relations, [relation("DependsOn", "servicenow/sys-id", "a1")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,7 +290,7 @@ fn the_real_prometheus_says_what_its_machines_are() {
     let instance = format!("127.0.0.1:{}", exporter.port);
     let web = item(&answers, "prometheus-machines", "web01.example.com");
     known_as(web, &[("dns/fqdn", "web01.example.com"), ("prometheus/instance", &instance)]);
-    has(web, r#"{"cpus": 2, "memory": "17179869184", "os": {"name": "debian", "version": "12", "kernel": "6.1.0"}, "architecture": "x86_64"}"#);
+    has(web, r#"{"cpus": 2, "usableMemory": "17179869184", "os": {"name": "debian", "version": "12", "kernel": "6.1.0"}, "architecture": "x86_64"}"#);
     assert_eq!(item(&answers, "prometheus-targets", &format!("node {instance}")).labels.get("job").map(|job| &**job), Some("node"));
 }
 

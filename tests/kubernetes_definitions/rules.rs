@@ -351,7 +351,7 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         source[field] = value;
         json!({"kubernetes": source})
     };
-    let one = "exactly one of file, host, tls, kubernetes, http must be given";
+    let one: &str = format!("exactly one of {} must be given", rules::SOURCES.join(", ")).leak();
     let mut cases = vec![
         case(D, "spec", "spec", one, json!({"host": {}, "tls": {}}), json!({"tls": {}})),
         case(D, "spec", "spec", one, json!({"host": null}), json!({"host": {}, "file": null})),
@@ -410,11 +410,92 @@ fn a_discovery_source_says_nothing_that_it_cannot_mean() {
         ),
     ]);
     cases.extend(of_http());
+    cases.extend(of_snmp());
+    cases.extend(of_push_and_nmap());
+    let vsphere = |field: &str, value: &str| {
+        let mut source = json!({"url": "https://vcenter.example.com", "credentials": "vcenter"});
+        source[field] = value.into();
+        json!({"vsphere": source})
+    };
+    let address = "this is no address of a vCenter; write for example https://vcenter.example.com";
+    for (at, field, why, bad, good) in [
+        ("spec.vsphere.url", "url", address, "vcenter.example.com", "https://vcenter.example.com/sdk"),
+        ("spec.vsphere.credentials", "credentials", WITH_NAMESPACE, "other/vcenter", "vcenter"),
+        ("spec.vsphere.ca", "ca", OUTSIDE, "/etc/ca.pem", "ca.pem"),
+    ] {
+        cases.push(case(D, at, at, why, vsphere(field, bad), vsphere(field, good)));
+    }
     for (at, name) in [("spec.interval", "interval"), ("spec.timeout", "timeout"), ("spec.staleAfter", "staleAfter")] {
         cases.push(case(D, at, at, NO_DURATION, json!({name: "often"}), json!({name: "60s"})));
         cases.push(case(D, at, at, NO_TIME, json!({name: "PT0S"}), json!({name: "10s"})));
     }
     check(&cases);
+}
+
+/// The cases of an `snmp` source.
+fn of_snmp() -> Vec<Case> {
+    use Kind::DiscoverySource as D;
+    let snmp = |field: &str, value: Value| {
+        let mut source = json!({"targets": ["sw-1"], "credentials": "switches"});
+        source[field] = value;
+        json!({"snmp": source})
+    };
+    let limits = |name: &str, value: &str| snmp("limits", json!({name: value}));
+    let mut cases = vec![
+        case(
+            D,
+            "spec.snmp.targets",
+            "spec.snmp.targets",
+            "no device is named; name at least one, for example sw-1.example.com",
+            snmp("targets", json!([])),
+            snmp("targets", json!(["sw-1"])),
+        ),
+        case(
+            D,
+            "spec.snmp.targets[]",
+            "spec.snmp.targets[1]",
+            "this is no device; write host or host:port, for example sw-1.example.com:161",
+            snmp("targets", json!(["sw-1", "udp://sw-2"])),
+            snmp("targets", json!(["sw-1", "[2001:db8::1]:161"])),
+        ),
+        case(
+            D,
+            "spec.snmp.credentials",
+            "spec.snmp.credentials",
+            WITH_NAMESPACE,
+            snmp("credentials", json!("other/switches")),
+            snmp("credentials", json!("switches")),
+        ),
+    ];
+    for (at, name) in [("spec.snmp.limits.request", "request"), ("spec.snmp.limits.target", "target")] {
+        cases.push(case(D, at, at, NO_DURATION, limits(name, "soon"), limits(name, "2s")));
+        cases.push(case(D, at, at, NO_TIME, limits(name, "0s"), limits(name, "1m")));
+    }
+    cases
+}
+
+/// The cases of sources whose facts have a form of their own.
+fn of_push_and_nmap() -> Vec<Case> {
+    use Kind::DiscoverySource as D;
+    let push = |field: &str, value: Value| {
+        let mut source = json!({"credentials": "agents"});
+        source[field] = value;
+        json!({"push": source})
+    };
+    let nmap = |path: &str| json!({"nmap": {"path": path}});
+    let (credentials, path) = ("spec.push.credentials", "spec.nmap.path");
+    let empty = "`credentials` is empty; name the token that whoever pushes must show";
+    let none = "0 would take nothing; leave `perMinute` out, or write how many batches";
+    let no_file = "`path` is empty; name a file below the estate's root that nmap wrote with -oX";
+    vec![
+        case(D, credentials, credentials, WITH_NAMESPACE, push("credentials", json!("other/agents")), push("credentials", json!("agents"))),
+        case(D, credentials, credentials, empty, push("credentials", json!(" ")), push("credentials", json!("agents"))),
+        case(D, "spec.push.perMinute", "spec.push.perMinute", none, push("perMinute", json!(0)), push("perMinute", json!(1))),
+        case(D, "spec.push.completeFor", "spec.push.completeFor", NO_DURATION, push("completeFor", json!("often")), push("completeFor", json!("2h"))),
+        case(D, "spec.push.completeFor", "spec.push.completeFor", NO_TIME, push("completeFor", json!("PT0S")), push("completeFor", json!("2h"))),
+        case(D, path, path, no_file, nmap(" "), nmap("scan.xml")),
+        case(D, path, path, OUTSIDE, nmap("../scan.xml"), nmap("scan.xml")),
+    ]
 }
 
 /// The cases of an `http` source.

@@ -7,13 +7,16 @@ pub mod authority;
 pub mod emulate;
 pub mod git;
 pub mod gitea;
+pub mod got;
 pub mod kube;
 pub mod netbox;
 pub mod nginx;
 pub mod player;
 pub mod proxy;
 pub mod scripted;
+pub mod snmpd;
 pub mod sshd;
+pub mod vcsim;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ pub mod difference;
 pub mod findings;
 pub mod github;
 pub mod health;
+pub mod identity;
 pub mod import;
 pub mod items;
 pub mod plan;

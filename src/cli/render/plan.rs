@@ -104,6 +104,11 @@ fn closing(style: Style, estate: &Estate, plan: &Plan) -> String {
         summary.discovered,
         count(summary.changes, "change request")
     );
+    if summary.waiting > 0 {
+        let (items, surveys) = (count(summary.waiting, "item"), estate.spec.safety.minimum_findings);
+        let verb = if summary.waiting == 1 { "is" } else { "are" };
+        text.push_str(&format!("{} {items} {verb} absent, but not in {surveys} surveys in a row yet.\n", style.bold("Waiting:")));
+    }
     if !plan.diagnostics.is_empty() {
         text.push_str(&format!("{} {} in the estate itself; `bowline check` shows them.\n", style.paint("31", "Problems:"), diagnostics::closing(estate)));
     }

@@ -182,7 +182,8 @@ impl Making<'_> {
             }
         }
         self.failed_steps(&mut ending, outcome.as_ref());
-        self.remember(&discovered, &plan, now).await;
+        let confirmed = outcome.as_ref().map(|outcome| outcome.confirmed.as_slice()).unwrap_or_default();
+        self.remember(&discovered, &plan, confirmed, now).await;
         let forge = has_forge(&estate);
         Ok(Found { estate, plan, seen, revision, outcome, urls, trouble, ending, forge })
     }
@@ -270,9 +271,14 @@ impl Making<'_> {
         })
     }
 
-    async fn remember(&self, discovered: &Discovered, plan: &Plan, now: Timestamp) {
+    async fn remember(&self, discovered: &Discovered, plan: &Plan, confirmed: &[Text], now: Timestamp) {
         let Some(store) = &self.shared.store else { return };
-        if let Err(error) = store.record(&self.id.to_string(), &to_remember(discovered, plan, &[]), now).await {
+        let estate = self.id.to_string();
+        let recorded = async {
+            store.record(&estate, &to_remember(discovered, plan, confirmed), now).await?;
+            store.record_absences(&estate, &plan.absences, now).await
+        };
+        if let Err(error) = recorded.await {
             tracing::warn!(estate = %self.id, %error, "what was seen could not be recorded");
         }
     }

@@ -10,6 +10,8 @@
 //! | `ssh-privatekey`, perhaps `known_hosts`                          | a key of SSH (`kubernetes.io/ssh-auth`) |
 //! | `tls.crt`, `tls.key`                                             | a client certificate (`kubernetes.io/tls`) |
 //! | `githubAppId`, `githubAppInstallationId`, `githubAppPrivateKey`  | a GitHub App                        |
+//! | `community`                                                      | a community of SNMP v2c             |
+//! | `username`, `authProtocol`, `authPassword`, perhaps `privProtocol` and `privPassword` | a user of SNMP v3 |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -22,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::access::HostPattern;
 use crate::api::{EstateSpec, Text};
-use crate::credentials::{Credential, CredentialError, Credentials, Login, Secret};
+use crate::credentials::{Credential, CredentialError, Credentials, Login, Secret, snmp};
 use crate::estate::Estate;
 
 /// The label that makes a Secret a credential.
@@ -134,7 +136,7 @@ impl Keys<'_> {
 }
 
 fn login(keys: &Keys<'_>, file: &mut dyn FnMut(&str, &str) -> Result<PathBuf, String>) -> Result<Login, String> {
-    const WAYS: [&str; 5] = ["token", "password", "ssh-privatekey", "tls.crt", "githubAppId"];
+    const WAYS: [&str; 7] = ["token", "password", "ssh-privatekey", "tls.crt", "githubAppId", "community", "authPassword"];
     let given: Vec<&str> = WAYS.into_iter().filter(|way| keys.has(way)).collect();
     let [way] = given.as_slice() else {
         return Err(format!("it must have exactly one of the keys `{}`", WAYS.join("`, `")));
@@ -143,6 +145,12 @@ fn login(keys: &Keys<'_>, file: &mut dyn FnMut(&str, &str) -> Result<PathBuf, St
     Ok(match *way {
         "token" => Login::Token { user: user()?, token: keys.secret("token")? },
         "password" => Login::Password { user: keys.text("username")?.into(), password: keys.secret("password")? },
+        "community" => Login::Community(keys.secret("community")?),
+        "authPassword" => {
+            let authentication = (keys.text("authProtocol")?, keys.secret("authPassword")?);
+            let privacy = if keys.has("privPassword") { Some((keys.text("privProtocol")?, keys.secret("privPassword")?)) } else { None };
+            Login::SnmpUser(snmp::User::new(keys.text("username")?.into(), authentication, privacy)?)
+        }
         "tls.crt" => Login::ClientCertificate { certificate: keys.text("tls.crt")?.into(), key: keys.secret("tls.key")? },
         "githubAppId" => Login::GithubApp {
             app_id: keys.number("githubAppId")?,
@@ -214,6 +222,11 @@ mod tests {
         assert!(matches!(login(&[("username", "alice"), ("password", "canary")]), Login::Password { user, .. } if &*user == "alice"));
         assert!(matches!(login(&[("tls.crt", "c"), ("tls.key", "canary")]), Login::ClientCertificate { .. }));
         assert!(matches!(login(&[("ssh-privatekey", "canary"), ("known_hosts", "h")]), Login::SshKey { known_hosts: Some(_), .. }));
+        assert!(matches!(login(&[("community", "canary")]), Login::Community(community) if community.expose() == "canary"));
+        let user =
+            [("username", "alice"), ("authProtocol", "SHA256"), ("authPassword", "canary-4711"), ("privProtocol", "AES128"), ("privPassword", "canary-4711")];
+        assert!(matches!(login(&user), Login::SnmpUser(snmp::User { privacy: Some(_), .. })));
+        assert!(matches!(login(&user[..3]), Login::SnmpUser(snmp::User { privacy: None, .. })));
         let app = [("githubAppId", "1"), ("githubAppInstallationId", "2"), ("githubAppPrivateKey", "canary")];
         assert!(matches!(login(&app), Login::GithubApp { app_id: 1, installation_id: 2, .. }));
     }

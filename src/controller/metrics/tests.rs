@@ -17,6 +17,7 @@ fn plan(sources: &[(&str, bool, usize)]) -> Plan {
         findings: Vec::<Finding>::new(),
         changes: Vec::new(),
         diagnostics: Vec::new(),
+        absences: crate::drift::Absences::default(),
     }
 }
 

@@ -25,11 +25,16 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
     if let Err(error) = Bounded::new(file).read_to_end(&mut bytes) {
         return Found::fault(unreadable(&error));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    of(&bytes, mapper, stop)
+}
+
+/// What a document says.
+pub(super) fn of(bytes: &[u8], mapper: &Mapper, stop: &AtomicBool) -> Found {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.trim_ascii().is_empty() {
         return Found::fault(EMPTY.to_owned());
     }
-    let path: &[Text] = match &mapper.items {
+    let path: &[Text] = match mapper.items() {
         Items::Natural if bytes.trim_ascii_start().starts_with(b"[") => &[],
         Items::Each(path) => path,
         Items::Natural | Items::Whole | Items::Jq(_) => return whole(bytes, mapper, stop),

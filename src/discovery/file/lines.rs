@@ -8,23 +8,23 @@ use super::{Bounded, EMPTY, unreadable};
 use crate::discovery::blocks::{self, Found, STOPPED};
 use crate::discovery::mapping::{Mapper, Node};
 
-/// How much is read before it is mapped, in bytes.
-const BLOCK: usize = 4 << 20;
+/// How much of a file is read before it is mapped, in bytes.
+pub(super) const BLOCK: usize = 4 << 20;
 
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: usize = 64 << 20;
 
-pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBool) -> Found {
+pub(super) fn read(file: Box<dyn Read + Send>, block: usize, mapper: &Mapper, stop: &AtomicBool) -> Found {
     let mut file = Bounded::new(file);
     let mut found = Found::default();
-    let mut buffer = Vec::with_capacity(BLOCK);
+    let mut buffer = Vec::with_capacity(block);
     let (mut line, mut documents) = (1, 0);
     loop {
         if stop.load(Ordering::Relaxed) {
             found.note(STOPPED.to_owned());
             return found;
         }
-        let ended = match fill(&mut file, &mut buffer) {
+        let ended = match fill(&mut file, &mut buffer, block) {
             Ok(ended) => ended,
             Err(error) => {
                 found.note(unreadable(&error));
@@ -36,8 +36,8 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
         }
         let end = if ended { buffer.len() } else { buffer.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1) };
         let cut = ended && buffer.last().is_some_and(|byte| *byte != b'\n');
-        let block = buffer.get(..end).unwrap_or_default();
-        let lines: Vec<(usize, &[u8])> = (line..).zip(block.split_inclusive(|byte| *byte == b'\n')).collect();
+        let whole = buffer.get(..end).unwrap_or_default();
+        let lines: Vec<(usize, &[u8])> = (line..).zip(whole.split_inclusive(|byte| *byte == b'\n')).collect();
         let filled: Vec<(usize, &[u8])> = lines.iter().filter(|(_, text)| !text.trim_ascii().is_empty()).copied().collect();
         documents += filled.len();
         let last = lines.last().filter(|_| cut).map(|(number, _)| *number);
@@ -61,10 +61,10 @@ pub(super) fn read(file: Box<dyn Read + Send>, mapper: &Mapper, stop: &AtomicBoo
 }
 
 /// Adds a block, and goes on to the end of a line; true at the end of the file.
-fn fill(file: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<bool> {
+fn fill(file: &mut impl Read, buffer: &mut Vec<u8>, block: usize) -> io::Result<bool> {
     loop {
         let before = buffer.len();
-        buffer.resize(before + BLOCK, 0);
+        buffer.resize(before + block, 0);
         let mut filled = before;
         while filled < buffer.len() {
             match file.read(buffer.get_mut(filled..).unwrap_or_default()) {

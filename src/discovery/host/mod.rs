@@ -25,7 +25,9 @@ use sha2::{Digest, Sha256};
 use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, Networks, RefreshKind, System};
 
 pub use packages::{Packages, parse_dpkg_status, parse_rpm};
+pub(super) use parse::full_name;
 pub use parse::{OsRelease, parse_fqdn, parse_os_release};
+pub(super) use sockets::is_reachable;
 
 use super::{Answer, Observation, Source};
 use crate::api::discovery_source::HostSource as Spec;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::access::web::carry::Broken;
-use crate::access::web::one_line;
 use crate::access::web::wait::{asked_wait, doubled};
+use crate::access::web::{one_line, untrusted};
 
 /// The pause before the second try; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ const LONGEST_ASKED: Duration = Duration::from_hours(24);
 
 /// What is to be done about an answer. Reasons are ends of sentences; what a server said in them is not redacted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::discovery) enum Verdict {
     /// It is read.
     Good,
     /// It will be the same again.
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
 const UNCERTAIN: &str = "it may have been started all the same, so it was not started again";
 
 /// Judges an answer that came at `now`. A request that starts something is only sent again where the server says that it did not start.
-pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], starts: bool, now: Timestamp) -> Verdict {
+pub(in crate::discovery) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], starts: bool, now: Timestamp) -> Verdict {
     let code = status.as_u16();
     let said = || said(headers, body);
     let wait = asked_wait(headers, now);
@@ -78,7 +78,7 @@ fn refusal(status: StatusCode) -> &'static str {
 }
 
 /// Judges that there is no answer. A request that starts something is only sent again if it was not sent at all.
-pub(super) fn broken(broken: Broken, largest: usize, starts: bool) -> Verdict {
+pub(in crate::discovery) fn broken(broken: Broken, largest: usize, starts: bool) -> Verdict {
     match broken {
         Broken::Refused(error) => Verdict::Final(error.to_string()),
         Broken::TooLarge => Verdict::Final(format!("the answer is larger than {} MiB; ask for smaller pages, or raise `limits.answer`", largest >> 20)),
@@ -88,14 +88,9 @@ pub(super) fn broken(broken: Broken, largest: usize, starts: bool) -> Verdict {
     }
 }
 
-fn untrusted(reason: &str) -> String {
-    let unknown = reason.contains("UnknownIssuer") || reason.contains("CaUsedAsEndEntity");
-    format!("{reason}{}", if unknown { "; name the file of its authority, or of the certificate itself, with `ca`" } else { "" })
-}
-
 /// The pause before a request is sent again, after so many tries: what the server asks for, else doubling; with chance, so that not all come back
 /// at once, and never less than what was asked for.
-pub(super) fn pause(tries: u32, asked: Option<Duration>, limited: bool, chance: f64) -> Duration {
+pub(in crate::discovery) fn pause(tries: u32, asked: Option<Duration>, limited: bool, chance: f64) -> Duration {
     let chance = chance.clamp(0.0, 1.0);
     if let Some(asked) = asked {
         return asked.clamp(SHORTEST_PAUSE, LONGEST_ASKED).mul_f64(1.0 + chance / 20.0);

@@ -17,13 +17,12 @@
 mod address;
 pub(crate) mod check;
 mod client;
-mod judge;
+pub(in crate::discovery) mod judge;
 mod list;
 mod page;
 mod paging;
 mod plan;
 
-use std::io::Read;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,9 +48,6 @@ use crate::credentials::{Credential, Login, basic};
 use client::Client;
 use page::{Gathered, Joined, Mapped};
 use plan::{Join, Limits, List};
-
-/// The largest file of authorities, in bytes.
-const LARGEST: u64 = 1 << 20;
 
 /// Answers with their `ETag`, kept from pass to pass by a process that asks again and again.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +94,7 @@ impl HttpSource {
         let headers = self.headers(main)?;
         let proxy = self.spec.proxy.as_ref().map(|proxy| address::proxy(proxy, self.spec.proxy_credentials.is_some())).transpose()?;
         let by = proxy.as_ref().map(|proxy| self.credential(self.spec.proxy_credentials.as_ref(), proxy)).transpose()?.flatten();
-        let authorities = self.spec.ca.as_ref().map(|path| self.authorities(path)).transpose()?.unwrap_or_default();
+        let authorities = self.spec.ca.as_ref().map(|path| self.reach.authorities(path)).transpose()?.unwrap_or_default();
         let way = Way {
             access: &self.reach.access,
             url: &self.base,
@@ -150,17 +146,6 @@ impl HttpSource {
         value.set_sensitive(true);
         headers.insert(name, value);
         Ok(headers)
-    }
-
-    fn authorities(&self, path: &str) -> Result<Vec<u8>, String> {
-        let mut pem = Vec::new();
-        let file = self.reach.files.open(path)?;
-        file.take(LARGEST + 1).read_to_end(&mut pem).map_err(|error| format!("`{path}` cannot be read: {}", error.kind()))?;
-        if pem.len() as u64 > LARGEST {
-            return Err(format!("`{path}` is larger than 1 MiB"));
-        }
-        crate::discovery::tls::read::certificates_in(&pem).map_err(|error| format!("`{path}`: {error}"))?;
-        Ok(pem)
     }
 
     /// Reads the joins to their end, or says why that cannot be.

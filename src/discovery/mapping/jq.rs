@@ -1,13 +1,14 @@
 //! jq expressions beyond the plain ones, run by jaq within a budget.
 //!
-//! An expression sees its input and nothing else: not the environment, the clock, other files, other inputs, the zone of
-//! the machine or its output. It ends within a fixed number of steps, each of which builds a bounded amount; see `fuel`.
+//! An expression sees its input, and the path of the file in which that stands, and nothing else: not the environment, the
+//! clock, other files, other inputs, the zone of the machine or its output. It ends within a fixed number of steps, each of
+//! which builds a bounded amount; see `fuel`.
 
 use std::rc::Rc;
 
 use jaq_core::load::{Arena, File, Loader, parse};
 use jaq_core::native::{Fun, bome, run, unary, v};
-use jaq_core::{Compiler, Ctx, DataT, Exn, Lut, Vars, data::HasLut};
+use jaq_core::{Compiler, Ctx, DataT, Exn, Lut, ValT, Vars, data::HasLut};
 
 use super::fuel;
 use super::jq_value::{Error, V};
@@ -22,6 +23,8 @@ const BUDGET_PER_VALUE: u64 = 32;
 const REFUSED: [&str; 9] = ["env", "now", "halt", "debug_empty", "stderr_empty", "localtime", "strflocaltime", "jn", "yn"];
 /// Definitions that build on those.
 const REFUSED_DEFINITIONS: [&str; 4] = ["halt", "halt_error", "debug", "stderr"];
+/// Definitions that are made anew in [`own_functions`]: jaq's adds one entry at a time to a map, which copies it each time.
+const OWN_DEFINITIONS: [&str; 1] = ["from_entries"];
 /// Filters that compile a regular expression, which costs far more than a step.
 const REGULAR: [(&str, &str); 3] = [("matches", "unpaid_matches"), ("split_matches", "unpaid_split_matches"), ("split_", "unpaid_split_")];
 /// The same, paid for.
@@ -29,6 +32,13 @@ const PAID: &str = "
     def matches($re; $flags): pay($re) | unpaid_matches($re; $flags);
     def split_matches($re; $flags): pay($re) | unpaid_split_matches($re; $flags);
     def split_($re; $flags): pay($re) | unpaid_split_($re; $flags);";
+
+/// What jq has and jaq lacks.
+const ADDED: &str = "
+    def IN(values): any(values == .; .);
+    def IN(stream; values): any(stream == values; .);
+    def INDEX(stream; f): [stream | {key: (f | tostring), value: .}] | from_entries;
+    def INDEX(f): INDEX(.[]; f);";
 
 /// A compiled expression.
 pub struct Program(jaq_core::Filter<Metered>);
@@ -42,12 +52,15 @@ impl DataT for Metered {
 }
 
 #[derive(Clone)]
-struct Meter<'a>(&'a Lut<Metered>);
+struct Meter<'a> {
+    lut: &'a Lut<Metered>,
+    file: Option<&'a str>,
+}
 
 impl<'a> HasLut<'a, Metered> for Meter<'a> {
     fn lut(&self) -> &'a Lut<Metered> {
         fuel::step();
-        self.0
+        self.lut
     }
 }
 
@@ -70,11 +83,12 @@ impl Program {
         })
     }
 
-    /// All that the expression gives, at most `most`, each turned by `turn`. Must be called on a roomy thread.
-    pub(super) fn run<T>(&self, input: &Node<'_>, most: usize, turn: impl Fn(&V) -> Result<T, String>) -> Result<Vec<T>, String> {
+    /// All that the expression gives, at most `most`, each turned by `turn`; the input stands in `file`, if in any. Must be
+    /// called on a roomy thread.
+    pub(super) fn run<T>(&self, input: &Node<'_>, file: Option<&str>, most: usize, turn: impl Fn(&V) -> Result<T, String>) -> Result<Vec<T>, String> {
         let budget = BUDGET.saturating_add(input.size().saturating_mul(BUDGET_PER_VALUE));
         fuel::run(budget, || {
-            let context = Ctx::<Metered>::new(Meter(&self.0.lut), Vars::new([]));
+            let context = Ctx::<Metered>::new(Meter { lut: &self.0.lut, file }, Vars::new([]));
             let mut results = Vec::new();
             for output in self.0.id.run((context, V::of(input))) {
                 if results.len() == most {
@@ -96,9 +110,10 @@ fn explain(fault: Exn<'_, V>) -> String {
 }
 
 fn definitions() -> impl Iterator<Item = parse::Def<&'static str>> {
-    let paid = jaq_core::load::parse(PAID, |parser| parser.defs()).unwrap_or_default();
+    let parsed = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
     let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    paid.into_iter().chain(library.filter(|definition| !REFUSED_DEFINITIONS.contains(&definition.name)))
+    let left_out = |name: &&str| REFUSED_DEFINITIONS.contains(name) || OWN_DEFINITIONS.contains(name);
+    parsed(PAID).into_iter().chain(library.filter(move |definition| !left_out(&definition.name))).chain(parsed(ADDED))
 }
 
 fn functions() -> impl Iterator<Item = Fun<Metered>> {
@@ -112,7 +127,7 @@ fn functions() -> impl Iterator<Item = Fun<Metered>> {
 
 /// The filters that jaq ties to its own values, for ours.
 fn own_functions() -> impl Iterator<Item = Fun<Metered>> {
-    let functions: [jaq_core::native::Filter<jaq_core::RunPtr<Metered>>; 8] = [
+    let functions: [jaq_core::native::Filter<jaq_core::RunPtr<Metered>>; 10] = [
         ("pay", v(1), |cv| {
             unary(cv, |input, expression| {
                 if let V::Text(text) = &input {
@@ -127,6 +142,9 @@ fn own_functions() -> impl Iterator<Item = Fun<Metered>> {
         ("tojson", v(0), |cv| {
             bome(cv.1.to_value().map_err(Error::str).and_then(|value| serde_json::to_string(&value).map(V::from).map_err(|_| Error::str("not JSON"))))
         }),
+        // As jq's own: null where the input stands in no file.
+        ("input_filename", v(0), |cv| bome(Ok(cv.0.data().file.map_or(V::Null, |file| V::from(file.to_owned()))))),
+        ("from_entries", v(0), |cv| bome(from_entries(cv.1))),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("length", v(0), |cv| bome(length(&cv.1))),
         ("contains", v(1), |cv| unary(cv, |whole, part| Ok(V::Bool(contains(&whole, &part))))),
@@ -146,6 +164,15 @@ fn own_functions() -> impl Iterator<Item = Fun<Metered>> {
         }),
     ];
     functions.into_iter().map(run::<Metered>)
+}
+
+fn from_entries(entries: V) -> Result<V, Error> {
+    let named = entries.values().map(|entry| {
+        let entry = entry?;
+        let part = |name: &str| entry.at(&V::from(name.to_owned())).map(|found| found.unwrap_or(V::Null));
+        Ok((part("key")?, part("value")?))
+    });
+    V::from_map(named.collect::<Result<Vec<_>, Error>>()?)
 }
 
 fn from_json(text: &V) -> Result<V, Error> {

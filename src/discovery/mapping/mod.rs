@@ -18,6 +18,7 @@ mod observation;
 mod recursion;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jaq_core::load::lex::Lexer;
 use jaq_core::load::parse::{Parser, Term};
@@ -99,9 +100,14 @@ impl Expression {
 
     /// The one value that the expression gives for an item; none where it gives nothing.
     pub fn run(&self, item: &Node<'_>) -> Result<Option<Value>, String> {
+        self.run_in(item, None)
+    }
+
+    /// The same for an item of the file at this path.
+    fn run_in(&self, item: &Node<'_>, file: Option<&str>) -> Result<Option<Value>, String> {
         match self {
             Expression::Direct(direct) => direct.run(item),
-            Expression::Jq(program) => roomy(|| program.run(item, 1, jq_value::V::to_value))?.map(|values| values.into_iter().next()),
+            Expression::Jq(program) => roomy(|| program.run(item, file, 1, jq_value::V::to_value))?.map(|values| values.into_iter().next()),
         }
     }
 }
@@ -146,10 +152,16 @@ fn each(parts: &[(Part<Term<&str>>, Opt)]) -> Option<Vec<Text>> {
         .collect()
 }
 
-/// The compiled `items` and `map` of a source.
+/// The compiled `items` and `map` of a source. Clones share it.
+#[derive(Clone)]
 pub struct Mapper {
-    /// Which values of a document are items.
-    pub items: Items,
+    compiled: Arc<Compiled>,
+    /// What `input_filename` is.
+    file: Option<Text>,
+}
+
+struct Compiled {
+    items: Items,
     fields: Fields,
 }
 
@@ -166,24 +178,35 @@ impl Mapper {
             }
         };
         let fields = map.map_or(Fields::Natural, |map| Fields::compile(map, &mut problems));
-        if problems.is_empty() { Ok(Self { items, fields }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { compiled: Arc::new(Compiled { items, fields }), file: None }) } else { Err(problems) }
+    }
+
+    /// The same for what stands in the file at this path, which jq knows as `input_filename`.
+    #[must_use]
+    pub fn of_file(&self, path: &str) -> Self {
+        Self { compiled: self.compiled.clone(), file: Some(path.into()) }
+    }
+
+    /// Which values of a document are items.
+    pub fn items(&self) -> &Items {
+        &self.compiled.items
     }
 
     /// What an item means. An error names the field that could not be had.
     pub fn map(&self, item: &Node<'_>) -> Result<Observation, String> {
-        self.fields.map(item)
+        self.compiled.fields.map(item, self.file.as_deref())
     }
 
     /// The items of a document whose `items` is a jq expression or the document itself.
     pub fn items_of<'a>(&self, document: Node<'a>) -> Result<Vec<Node<'a>>, String> {
-        match &self.items {
+        match self.items() {
             Items::Natural => Ok(match document {
                 Node::List(list) => list,
                 document => vec![document],
             }),
             Items::Whole => Ok(vec![document]),
             Items::Each(path) => each_of(path, document),
-            Items::Jq(program) => roomy(|| program.run(&document, MOST_ITEMS, jq_value::V::to_node))?,
+            Items::Jq(program) => roomy(|| program.run(&document, self.file.as_deref(), MOST_ITEMS, jq_value::V::to_node))?,
         }
         .map_err(|error| format!("items: {error}"))
     }

@@ -49,30 +49,33 @@ impl Fields {
         Fields::Mapped(Box::new(Mapped { class, key, name, owner, seen, identifiers, attributes, labels, relations }))
     }
 
-    pub fn map(&self, item: &Node<'_>) -> Result<Observation, String> {
+    /// What an item means that stands in `file`, if in any.
+    pub fn map(&self, item: &Node<'_>, file: Option<&str>) -> Result<Observation, String> {
         let observation = match self {
             Fields::Natural => natural(item)?,
-            Fields::Mapped(mapped) => mapped.map(item)?,
+            Fields::Mapped(mapped) => mapped.map(item, file)?,
         };
         completed(observation)
     }
 }
 
 impl Mapped {
-    fn map(&self, item: &Node<'_>) -> Result<Observation, String> {
+    fn map(&self, item: &Node<'_>, file: Option<&str>) -> Result<Observation, String> {
+        let value_of =
+            |field: &str, expression: &Expression| expression.run_in(item, file).map(Option::unwrap_or_default).map_err(|error| format!("{field}: {error}"));
         let one = |field: &str, expression: &Option<Expression>| match expression {
             None => Ok(Value::Null),
-            Some(expression) => value_of(field, expression, item),
+            Some(expression) => value_of(field, expression),
         };
         let text = |field: &str, expression| one(field, expression).and_then(|value| text_of(field, value));
         let texts = |field: &str, table: &[(Text, Expression)]| {
             let texts = table.iter().map(|(name, expression)| {
-                let value = value_of(name, expression, item)?;
+                let value = value_of(name, expression)?;
                 Ok(text_of(name, value)?.map(|text| (&**name, text)))
             });
             texts.filter_map(Result::transpose).collect::<Result<Table<Text>, String>>().map_err(|error| format!("{field}.{error}"))
         };
-        let attributes = self.attributes.iter().map(|(name, expression)| match value_of(name, expression, item) {
+        let attributes = self.attributes.iter().map(|(name, expression)| match value_of(name, expression) {
             Ok(Value::Null) => Ok(None),
             Ok(value) => Ok(Some((&**name, value))),
             Err(error) => Err(format!("attributes.{error}")),
@@ -89,10 +92,6 @@ impl Mapped {
             seen: text("seen", &self.seen)?.map(|text| instant_of(&text)).transpose()?,
         })
     }
-}
-
-fn value_of(field: &str, expression: &Expression, item: &Node<'_>) -> Result<Value, String> {
-    expression.run(item).map(Option::unwrap_or_default).map_err(|error| format!("{field}: {error}"))
 }
 
 /// An item that is written like an observation.

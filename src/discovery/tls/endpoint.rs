@@ -16,6 +16,21 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// `host` or `host:port`; an IPv6 address stands in brackets where a port follows.
+    pub fn with_default_port(text: &str, port: u16) -> Result<Self, String> {
+        let bare = text.trim();
+        let whole = match (bare.starts_with('['), bare.matches(':').count()) {
+            (false, 0) => format!("{bare}:{port}"),
+            (true, _) if bare.ends_with(']') => format!("{bare}:{port}"),
+            (false, 2..) if bare.parse::<Ipv6Addr>().is_ok() => format!("[{bare}]:{port}"),
+            _ => return bare.parse(),
+        };
+        // What is wrong is told of what was written.
+        whole.parse().map_err(|error: String| error.replacen(&format!("`{whole}`"), &format!("`{bare}`"), 1))
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = String;
 
@@ -41,7 +56,8 @@ impl FromStr for Endpoint {
     }
 }
 
-fn is_host_name(host: &str) -> bool {
+/// Whether it may be a host's name, or an IPv4 address.
+pub(in crate::discovery) fn is_host_name(host: &str) -> bool {
     let label = |label: &str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     // A name of digits only would be read as an address by some resolvers and as a name by others.
     let numeric = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -68,6 +84,24 @@ mod tests {
             ("localhost:1", "localhost:1"),
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), normal, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_left_out_is_the_usual_one() {
+        for (text, normal) in [
+            ("SW-1.example.com", "sw-1.example.com:161"),
+            ("sw-1:1161", "sw-1:1161"),
+            ("192.0.2.1", "192.0.2.1:161"),
+            ("2001:DB8::1", "[2001:db8::1]:161"),
+            ("[2001:db8::1]", "[2001:db8::1]:161"),
+            ("[2001:db8::1]:1161", "[2001:db8::1]:1161"),
+        ] {
+            assert_eq!(Endpoint::with_default_port(text, 161).unwrap().to_string(), normal, "{text}");
+        }
+        for text in ["", "a b", "a/b", "sw-1:", "sw-1:x", "2001:db8::1::", "[::1"] {
+            let error = Endpoint::with_default_port(text, 161).unwrap_err();
+            assert!(error.contains(&format!("`{text}`")), "{text}: {error}");
         }
     }
 

@@ -1,21 +1,17 @@
-//! Certificate files below the estate's root: patterns, and reading within bounds. Nothing outside the root is read.
+//! Certificate files below the estate's root: by patterns, and read within bounds. Nothing outside the root is read.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use crate::api::Text;
+use crate::discovery::patterns::{self, Bounds, Named};
 
 /// The largest file that is read, in bytes.
 const FILE: u64 = 1024 * 1024;
 /// The most files that are read.
 const FILES: usize = 10_000;
-/// The most directory entries that are looked at for one pattern, and how deep.
-const ENTRIES: usize = 200_000;
-const DEPTH: usize = 32;
 
 /// The estate's root.
 pub struct Root(PathBuf);
@@ -32,7 +28,10 @@ impl Root {
         let (mut files, mut errors) = (BTreeSet::new(), Vec::new());
         for pattern in patterns {
             match self.matching(pattern) {
-                Ok(found) => files.extend(found),
+                Ok(named) => {
+                    files.extend(named.files);
+                    errors.extend(named.faults.iter().map(|fault| format!("{pattern}: {fault}")));
+                }
                 Err(error) => errors.push(format!("{pattern}: {error}")),
             }
         }
@@ -45,20 +44,15 @@ impl Root {
         (files, errors)
     }
 
-    fn matching(&self, pattern: &str) -> Result<BTreeSet<String>, String> {
-        let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-        if pattern.is_empty() || !Path::new(pattern).components().all(|part| matches!(part, Component::Normal(_))) {
+    fn matching(&self, pattern: &str) -> Result<Named, String> {
+        if patterns::is_pattern(pattern) {
+            return patterns::matching(pattern, Bounds { files: FILES, hidden: true }, |folder| self.inside(folder));
+        }
+        let path = pattern.strip_prefix("./").unwrap_or(pattern);
+        if path.is_empty() || !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err("a path stays below the estate's root: it is relative and has no `..`".into());
         }
-        let fixed: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{'])).collect();
-        if fixed.len() == pattern.split('/').count() {
-            return Ok(BTreeSet::from([pattern.to_owned()]));
-        }
-        let glob =
-            GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| format!("it is not a pattern: {}", error.kind()))?.compile_matcher();
-        let mut walk = Walk { glob, seen: 0, found: BTreeSet::new() };
-        walk.folder(&self.inside(&fixed.join("/"))?, &fixed.join("/"), 0)?;
-        Ok(walk.found)
+        Ok(Named { files: BTreeSet::from([path.to_owned()]), ..Named::default() })
     }
 
     /// The bytes of a file below the root.
@@ -81,47 +75,6 @@ impl Root {
         let resolved = self.0.join(path).canonicalize().map_err(|error| format!("it cannot be read: {}", error.kind()))?;
         if resolved.starts_with(&self.0) { Ok(resolved) } else { Err("it leads out of the estate's root, which is never read".into()) }
     }
-}
-
-struct Walk {
-    glob: GlobMatcher,
-    seen: usize,
-    found: BTreeSet<String>,
-}
-
-impl Walk {
-    /// Folders that are symbolic links are not entered, so the walk ends; files that are links are read if they lead to
-    /// a place below the root.
-    fn folder(&mut self, folder: &Path, below: &str, depth: usize) -> Result<(), String> {
-        if depth > DEPTH {
-            return Err(format!("{below} is more than {DEPTH} folders deep"));
-        }
-        let entries = fs::read_dir(folder).map_err(|error| format!("{below} cannot be read: {}", error.kind()))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| format!("{below} cannot be read: {}", error.kind()))?;
-            self.seen += 1;
-            if self.seen > ENTRIES {
-                return Err(format!("more than {ENTRIES} entries would have to be looked at; name a folder"));
-            }
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let kind = entry.file_type().map_err(|error| format!("{path} cannot be read: {}", error.kind()))?;
-            if kind.is_dir() {
-                self.folder(&entry.path(), &path, depth + 1)?;
-            } else if self.glob.is_match(&path) && (kind.is_file() || leads_to_file(&entry.path())) {
-                self.found.insert(path);
-                if self.found.len() > FILES {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A link to a folder is passed over; a link to nowhere is kept, so that reading it says so.
-fn leads_to_file(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) && !fs::metadata(path).is_ok_and(|about| about.is_dir())
 }
 
 #[cfg(test)]

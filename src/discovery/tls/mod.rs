@@ -30,13 +30,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 pub use connect::{Connect, Direct};
 pub use endpoint::Endpoint;
 
+use super::places::{self, Patience, Problems};
 use super::{Answer, Observation, Source};
 use crate::api::discovery_source::TlsSource as Spec;
 use crate::api::{Table, Text, Value, intern};
@@ -51,8 +49,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(55);
 /// How many endpoints are asked at once.
 const AT_ONCE: usize = 16;
-/// How many problems an error names; the rest are counted.
-const NAMED: usize = 20;
 
 /// Certificates of endpoints and files.
 pub struct TlsSource {
@@ -63,28 +59,6 @@ pub struct TlsSource {
     connector: Arc<dyn Connect>,
     timeout: Duration,
     deadline: Duration,
-}
-
-/// What is wrong, and whether it leaves a gap in the answer.
-#[derive(Default)]
-struct Problems {
-    texts: Vec<String>,
-    gap: bool,
-}
-
-impl Problems {
-    fn gap(&mut self, text: String) {
-        self.gap = true;
-        self.texts.push(text);
-    }
-
-    fn text(&self) -> Option<Text> {
-        let mut text = self.texts.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-        if self.texts.len() > NAMED {
-            text = format!("{text}; and {} more", self.texts.len() - NAMED);
-        }
-        (!text.is_empty()).then(|| text.into())
-    }
 }
 
 impl TlsSource {
@@ -122,25 +96,12 @@ impl TlsSource {
 
     /// Asks the endpoints side by side, until the deadline.
     async fn ask(&self, endpoints: Vec<Endpoint>) -> BTreeMap<Endpoint, Result<Shown, String>> {
-        let deadline = Instant::now() + self.deadline;
-        let late = || Err(format!("no answer within the {} s for all endpoints", self.deadline.as_secs_f64()));
-        let mut shown: BTreeMap<_, _> = endpoints.iter().map(|endpoint| (endpoint.clone(), late())).collect();
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
-        let mut tasks = JoinSet::new();
-        for endpoint in endpoints {
-            let (turns, connector, timeout) = (turns.clone(), self.connector.clone(), self.timeout);
-            tasks.spawn(async move {
-                let _turn = turns.acquire().await;
-                let shown = tokio::time::timeout(timeout, connect::look(&*connector, &endpoint)).await;
-                (endpoint, shown.unwrap_or_else(|_| Err(format!("no answer within {} s", timeout.as_secs_f64()))))
-            });
-        }
-        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
-            if let Ok((endpoint, result)) = done {
-                shown.insert(endpoint, result);
-            }
-        }
-        shown
+        let patience = Patience { at_once: AT_ONCE, each: self.timeout, all: self.deadline };
+        let look = |endpoint: Endpoint| {
+            let connector = self.connector.clone();
+            async move { connect::look(&*connector, &endpoint).await }
+        };
+        places::ask(endpoints, "endpoints", patience, look).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::shared::ShareOrPeriod;
 use crate::api::{ChangeRequestSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, Percent, Period, Zone, definitions};
 use crate::calendar;
 use crate::discovery::kubernetes::kinds::is_label;
-use crate::discovery::{http, mapping};
+use crate::discovery::{http, mapping, patterns, snmp, vsphere};
 
 /// Mistakes with these codes do not take their document out of the estate: who uses the part closes it instead.
 const STAYS: [&str; 2] = ["bad-schedule", "bad-jq"];
@@ -59,7 +59,7 @@ fn reads<T: std::str::FromStr<Err = String>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(|_| ())
 }
 
-const TEXTS: [(Kind, &str, &str, Reads); 12] = [
+const TEXTS: [(Kind, &str, &str, Reads); 13] = [
     (Kind::Estate, "spec.timeZone", "bad-zone", reads::<Zone>),
     (Kind::Estate, "spec.interval", "bad-duration", reads::<Period>),
     (Kind::Estate, "spec.changes.rejectedFor", "bad-duration", reads::<Period>),
@@ -72,6 +72,7 @@ const TEXTS: [(Kind, &str, &str, Reads); 12] = [
     (Kind::DiscoverySource, "spec.interval", "bad-duration", reads::<Period>),
     (Kind::DiscoverySource, "spec.timeout", "bad-duration", reads::<Period>),
     (Kind::DiscoverySource, "spec.staleAfter", "bad-duration", reads::<Period>),
+    (Kind::DiscoverySource, "spec.push.completeFor", "bad-duration", reads::<Period>),
 ];
 
 fn mistakes_of_text(kind: Kind, document: &Json) -> Vec<Mistake> {
@@ -117,12 +118,14 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
     let mut mistakes: Vec<Mistake> = exactly_one("spec", "source-kind", &spec.kinds(), &SOURCES.join(", ")).into_iter().collect();
     if let Some(file) = &spec.file {
         mistakes.extend(outside_root("spec.file.path", &file.path));
+        mistakes.extend(no_pattern("spec.file.path", &file.path));
         if file.path.trim().is_empty() {
             mistakes.push(Mistake::at("spec.file.path", "missing-field", "`path` is empty").hint("name a file below the estate's root".to_owned()));
         }
     }
     if let Some(tls) = &spec.tls {
         mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| outside_root(&format!("spec.tls.files.{place}"), path)));
+        mistakes.extend(tls.files.iter().enumerate().filter_map(|(place, path)| no_pattern(&format!("spec.tls.files.{place}"), path)));
         mistakes.extend(tls.authorities.iter().filter_map(|path| outside_root("spec.tls.authorities", path)));
     }
     mistakes.extend(spec.kubernetes.iter().flat_map(|spec| kubernetes(spec)));
@@ -130,7 +133,42 @@ pub(crate) fn source(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
         mistakes.extend(http.ca.iter().filter_map(|path| outside_root("spec.http.ca", path)));
         mistakes.extend(http::check::mistakes(http).into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
     }
+    mistakes.extend(spec.snmp.iter().flat_map(|snmp| snmp::check::mistakes(snmp)).map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    mistakes.extend(given_form(spec));
+    if let Some(spec) = &spec.vsphere {
+        mistakes.extend(spec.ca.iter().filter_map(|path| outside_root("spec.vsphere.ca", path)));
+        let wrong = vsphere::mistakes(spec);
+        mistakes.extend(wrong.into_iter().map(|(path, message)| Mistake::at(&path, "bad-source", message)));
+    }
     mistakes.extend(expressions(spec));
+    mistakes
+}
+
+/// What is wrong with sources whose facts have a form of their own.
+fn given_form(spec: &DiscoverySourceSpec) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if let Some(push) = &spec.push {
+        if push.credentials.trim().is_empty() {
+            let hint = "name the token that whoever pushes must show".to_owned();
+            mistakes.push(Mistake::at("spec.push.credentials", "missing-field", "`credentials` is empty").hint(hint));
+        }
+        if push.per_minute == Some(0) {
+            mistakes.push(Mistake::at("spec.push.perMinute", "bad-source", "0 would take nothing").hint("leave `perMinute` out, or raise it".to_owned()));
+        }
+    }
+    if let Some(nmap) = &spec.nmap {
+        mistakes.extend(outside_root("spec.nmap.path", &nmap.path));
+        if nmap.path.trim().is_empty() {
+            let hint = "name a file below the estate's root that nmap wrote with -oX".to_owned();
+            mistakes.push(Mistake::at("spec.nmap.path", "missing-field", "`path` is empty").hint(hint));
+        }
+    }
+    let form = if spec.push.is_some() { "what is pushed stands in Bowline's own form" } else { "what a scan means is settled" };
+    if spec.push.is_some() || spec.nmap.is_some() {
+        let given = [("spec.items", spec.items.is_some()), ("spec.map", spec.map.is_some())];
+        let mistake = |path: &str| Mistake::at(path, "bad-source", format!("{form}, so this has no say")).hint("remove it".to_owned());
+        mistakes.extend(given.into_iter().filter(|(_, given)| *given).map(|(path, _)| mistake(path)));
+    }
     mistakes
 }
 
@@ -189,6 +227,13 @@ fn outside_root(at: &str, path: &str) -> Option<Mistake> {
         return None;
     };
     Some(Mistake::at(at, "path-outside-root", format!("the path `{}` {why}", short(path))).hint("name a path below the estate's root, without `..`".to_owned()))
+}
+
+/// A path with a wildcard that is no pattern.
+fn no_pattern(at: &str, path: &str) -> Option<Mistake> {
+    let why = patterns::matcher(path).err().filter(|_| patterns::is_pattern(path))?;
+    let hint = "`*`, `?`, `[ab]` and `{a,b}` stand for many names; `[*]` stands for `*` itself".to_owned();
+    Some(Mistake::at(at, "bad-source", format!("the path `{}` cannot be used: {why}", short(path))).hint(hint))
 }
 
 /// What is wrong with the times of a window; `zone` is the estate's.
@@ -266,6 +311,10 @@ mod tests {
         );
         assert_eq!(of("{tls: {files: [a.pem, ../b.pem], authorities: /c.pem}}").len(), 2);
         assert_eq!(of("{file: {path: a..b/c}}"), []);
+        assert_eq!(of("{file: {path: 'observed/{a,b}/**/*.json'}}"), []);
+        assert_eq!(of("{file: {path: 'observed/[a.json'}}"), [("spec.file.path".to_owned(), "bad-source")]);
+        assert_eq!(of("{file: {path: '../*.json'}}"), [("spec.file.path".to_owned(), "path-outside-root")]);
+        assert_eq!(of("{tls: {files: ['{a.pem']}}"), [("spec.tls.files.0".to_owned(), "bad-source")]);
     }
 
     #[test]

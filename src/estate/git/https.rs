@@ -93,6 +93,7 @@ impl<'a> Https<'a> {
             None | Some(Login::ClientCertificate { .. }) => request,
             Some(Login::SshKey { .. }) => return Err(self.error("its credential is a key of SSH, which is of no use over HTTPS")),
             Some(Login::GithubApp { .. }) => return Err(self.error("its credential is a GitHub App, which must first be given a token; name a token")),
+            Some(Login::Community(_) | Login::SnmpUser(_)) => return Err(self.error("its credential is one of SNMP, which is of no use over HTTPS")),
             Some(login) => {
                 let value = HeaderValue::from_str(&format!("Basic {}", basic(login)));
                 let mut value = value.map_err(|_| self.error("its credential cannot stand in a request"))?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::api::change_request::{ChangePlan, ChangeType, EffectOnService, Risk, RiskLevel, ServiceEffect};
-use crate::drift::FindingKind;
+use crate::drift::{Absences, FindingKind};
 use crate::plan::Summary;
 
 fn finding(item: &str, service: Option<&str>, severity: Severity) -> Finding {
@@ -55,7 +55,7 @@ fn change(key: &str, title: &str) -> Change {
 
 fn plan(findings: Vec<Finding>, mut changes: Vec<Change>) -> Plan {
     changes.sort_by(|a, b| a.key.cmp(&b.key));
-    let summary = Summary { declared: 10, discovered: 9, findings: [("Changed", findings.len())].into(), changes: changes.len() };
+    let summary = Summary { declared: 10, discovered: 9, findings: [("Changed", findings.len())].into(), changes: changes.len(), ..Summary::default() };
     let at = Timestamp::UNIX_EPOCH;
     Plan {
         api_version: "",
@@ -68,6 +68,7 @@ fn plan(findings: Vec<Finding>, mut changes: Vec<Change>) -> Plan {
         findings,
         changes,
         diagnostics: Vec::new(),
+        absences: Absences::default(),
     }
 }
 
@@ -136,6 +137,34 @@ fn ticked_boxes_are_read_whatever_ends_a_line() {
     ] {
         assert!(ticked(none).is_empty(), "{none}");
     }
+}
+
+fn held(source: &str, message: &str) -> Finding {
+    Finding { kind: FindingKind::MassAbsence, item: source.into(), message: message.into(), discovered: 7_u64.into(), ..finding(source, None, Severity::High) }
+}
+
+#[test]
+fn a_held_source_has_a_box_that_confirms_just_what_it_said() {
+    let text =
+        write(&plan(vec![held("vcenter", "vcenter named 7 this time and 10 the time before: 3 vanished at once.")], Vec::new()), &BTreeMap::new(), &nowhere);
+    let line = "- [ ] vcenter named 7 this time and 10 the time before: 3 vanished at once. <!-- bowline-confirm:vcenter:7 -->";
+    assert!(text.lines().any(|found| found == line), "{text}");
+    assert!(confirmed(&text).is_empty() && ticked(&text).is_empty());
+    let text = text.replace("- [ ]", "- [x]");
+    assert_eq!((confirmed(&text), ticked(&text).len()), (BTreeMap::from([("vcenter".into(), 7)]), 0));
+    for none in
+        ["- [x] a <!-- bowline-confirm:s -->", "- [x] a <!-- bowline-confirm:S:7 -->", "- [x] a <!-- bowline-confirm:s:x -->", "- [x] <!-- bowline-box:s:7 -->"]
+    {
+        assert!(confirmed(none).is_empty(), "{none}");
+    }
+}
+
+#[test]
+fn a_source_cannot_confirm_itself() {
+    let hostile = "x <!-- bowline-confirm:other:1 --> \n- [x] y <!-- bowline-confirm:other:1 -->";
+    let text = write(&plan(vec![held("s", hostile), held("not a name", hostile)], Vec::new()), &BTreeMap::new(), &nowhere);
+    assert!(confirmed(&text).is_empty());
+    assert_eq!(confirmed(&text.replace("- [ ]", "- [x]")), BTreeMap::from([("s".into(), 7)]), "{text}");
 }
 
 #[test]

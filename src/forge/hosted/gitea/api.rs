@@ -199,7 +199,7 @@ fn authorization(place: &Place<'_>, base: &Url) -> Result<Option<HeaderValue>, E
     let value = match login {
         Login::Token { token, .. } => format!("token {}", token.expose()),
         login @ Login::Password { .. } => format!("Basic {}", basic(login)),
-        Login::ClientCertificate { .. } | Login::SshKey { .. } | Login::GithubApp { .. } => {
+        Login::ClientCertificate { .. } | Login::SshKey { .. } | Login::GithubApp { .. } | Login::Community(_) | Login::SnmpUser(_) => {
             return Err(setting("credential", name, "Gitea takes a token, or an account and its password"));
         }
     };

@@ -1,0 +1,58 @@
+//! Matches of one item that cannot all be right: what one source knows of it parts it from what another took for it.
+//!
+//! An item may be declared by its name alone. Then nothing that is declared vetoes a record of somebody else who had the name;
+//! but what a better match of the item says does.
+
+use super::matching::{Outcome, observed};
+use super::rules::Rules;
+use super::{Match, Sighting};
+use crate::discovery::Discovered;
+use crate::estate::Estate;
+
+/// At most so many sightings of one item are held against each other.
+const SIGHTINGS: usize = 32;
+
+/// Takes back matches by a rule before which a better or a much newer match of the same item says that they are two.
+pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, outcome: &mut Outcome) {
+    let mut matches = std::mem::take(&mut outcome.matches);
+    matches.sort_unstable_by_key(|found| (found.item, found.strength, found.sighting));
+    let mut parted: Vec<Sighting> = Vec::new();
+    for of_one in matches.chunk_by(|one, other| one.item == other.item) {
+        // What was found by the strongest rules cannot be vetoed.
+        if of_one.len() < 2 || of_one.last().is_none_or(|weakest| weakest.strength == 0) {
+            continue;
+        }
+        for found in of_one.iter().take(SIGHTINGS) {
+            let better = of_one.iter().take(SIGHTINGS).filter(|other| is_better(estate, discovered, other, found));
+            if better.into_iter().any(|other| differ(estate, discovered, rules, found, other)) {
+                parted.push(found.sighting);
+            }
+        }
+    }
+    if !parted.is_empty() {
+        parted.sort_unstable();
+        matches.retain(|found| parted.binary_search(&found.sighting).is_err());
+        outcome.unclaimed.extend(parted);
+        outcome.unclaimed.sort_unstable();
+    }
+    outcome.matches = matches;
+}
+
+/// Whether a match is by a stronger rule, or by the same and of what was seen so much later that the other is stale.
+fn is_better(estate: &Estate, discovered: &Discovered, one: &Match, other: &Match) -> bool {
+    if one.strength != other.strength {
+        return one.strength < other.strength;
+    }
+    let seen = |found: &Match| found.sighting.find(discovered).map(|(answer, observation)| (answer, observation.seen.unwrap_or(answer.at)));
+    let (Some((_, later)), Some((answer, earlier))) = (seen(one), seen(other)) else { return false };
+    later.duration_since(earlier).as_secs() > estate.stale_after(&answer.source)
+}
+
+/// Whether a rule before the one by which `found` was found says that the two observations are two.
+fn differ(estate: &Estate, discovered: &Discovered, rules: &Rules, found: &Match, other: &Match) -> bool {
+    let (Some((_, one)), Some((_, two))) = (found.sighting.find(discovered), other.sighting.find(discovered)) else { return false };
+    let Some(class) = rules.special(&one.class, &two.class) else { return false };
+    let of_class = rules.of(class);
+    let strength = of_class.iter().position(|rule| *rule == usize::from(found.rule)).unwrap_or_default();
+    rules.vetoed(of_class, strength, observed(estate, rules, one), observed(estate, rules, two))
+}

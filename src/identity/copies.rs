@@ -1,0 +1,80 @@
+//! Machines that share what identifies, since one is a copy of the other.
+//!
+//! A UUID of the firmware, a serial number, an agent's identity or a MAC address is copied with a disk or a template. By such
+//! an identifier alone a clone would be taken for its original. So where everything weaker that an item and an observation
+//! both say differs, it is looked for who else has the weaker names: another item, another record of the same source, or
+//! something that others saw. If anybody has, it is a copy; if nobody has and only one name differs, it is the item under a
+//! new name; else it is a doubt.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Sighting;
+use super::matching::{Contradicted, Outcome, Search, observed};
+
+/// So many weaker rules must contradict for a doubt. One may be a new name or a new network card.
+pub(super) const CONTRADICTIONS: usize = 2;
+
+/// Decides about matches that weaker rules contradict.
+pub(super) fn judge(search: &Search, contradicted: &[Contradicted], outcome: &mut Outcome) {
+    let mut open = Vec::new();
+    for one in contradicted {
+        match search.other(one) {
+            Some(found) => outcome.take(one.sighting, found),
+            None => open.push(*one),
+        }
+    }
+    if open.is_empty() {
+        return;
+    }
+    let originals = originals(&open, outcome);
+    let others = others(search, &open, outcome);
+    for one in open {
+        if originals.contains(&(one.found.item, one.sighting.answer)) || others.contains(&one.sighting) {
+            outcome.unclaimed.push(one.sighting);
+        } else if one.found.contradictions >= CONTRADICTIONS {
+            outcome.doubt(one.sighting, one.found);
+        } else {
+            outcome.take(one.sighting, one.found);
+        }
+    }
+    outcome.unclaimed.sort_unstable();
+}
+
+/// The items of which the same source has a record that nothing contradicts.
+fn originals(open: &[Contradicted], outcome: &Outcome) -> HashSet<(u32, u32)> {
+    let wanted: HashSet<(u32, u32)> = open.iter().map(|one| (one.found.item, one.sighting.answer)).collect();
+    outcome.matches.iter().map(|found| (found.item, found.sighting.answer)).filter(|found| wanted.contains(found)).collect()
+}
+
+/// Those whose weaker names something else has that was seen: what is nobody's, or another item's.
+fn others(search: &Search, open: &[Contradicted], outcome: &Outcome) -> HashSet<Sighting> {
+    let weaker = |one: &Contradicted| one.sighting.find(search.discovered).map(|(_, observation)| search.all_keys(observation)).unwrap_or_default();
+    let mut wanted: HashMap<u64, Vec<&Contradicted>> = HashMap::new();
+    for one in open {
+        for key in weaker(one) {
+            wanted.entry(key).or_default().push(one);
+        }
+    }
+    let mut others = HashSet::new();
+    let known = outcome.matches.iter().map(|found| (found.sighting, Some(found.item)));
+    let unknown = outcome.unclaimed.iter().map(|sighting| (*sighting, None));
+    for (sighting, item) in known.chain(unknown) {
+        let Some((_, observation)) = sighting.find(search.discovered) else { continue };
+        for key in search.all_keys(observation) {
+            let shared = wanted.get(&key).into_iter().flatten().filter(|one| Some(one.found.item) != item && !others.contains(&one.sighting));
+            let same: Vec<Sighting> = shared.filter(|one| has_weaker_name(search, one, sighting)).map(|one| one.sighting).collect();
+            others.extend(same);
+        }
+    }
+    others
+}
+
+/// Whether a rule weaker than the contradicted one says that what was seen is the same as this.
+fn has_weaker_name(search: &Search, one: &Contradicted, other: Sighting) -> bool {
+    let (Some((_, observation)), Some((_, other))) = (one.sighting.find(search.discovered), other.find(search.discovered)) else { return false };
+    let Some(class) = search.rules.special(&observation.class, &other.class) else { return false };
+    let rules = search.rules.of(class);
+    let at = rules.iter().position(|rule| *rule == usize::from(one.found.rule)).unwrap_or_default();
+    let thing = |of| observed(search.estate, search.rules, of);
+    search.rules.weaker(rules, at, thing(observation), thing(other)).0
+}
