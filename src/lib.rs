@@ -16,6 +16,7 @@
 //! difference what one plan changes of another            pure
 //! import    what is found and not declared, as YAML      pure
 //! inventory what is known of each item, and by which names pure
+//! health    whether the record is complete and correct  pure
 //! forge     opened, updated, closed                      output
 //! store     what must outlive a run                      output
 //! controller passes for ever, and at once by webhooks    all of it
@@ -36,6 +37,7 @@ pub mod drift;
 pub mod estate;
 pub mod failure;
 pub mod forge;
+pub mod health;
 pub mod identity;
 pub mod impact;
 pub mod import;

@@ -4,8 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 10] =
-    ["src/api", "src/identity", "src/drift", "src/impact", "src/calendar", "src/change", "src/import", "src/inventory", "src/plan.rs", "src/difference.rs"];
+const PURE: [&str; 11] = [
+    "src/api",
+    "src/identity",
+    "src/drift",
+    "src/impact",
+    "src/calendar",
+    "src/change",
+    "src/import",
+    "src/inventory",
+    "src/health",
+    "src/plan.rs",
+    "src/difference.rs",
+];
 
 /// Files elsewhere that decide and leave the doing to others.
 const DECIDING: [&str; 52] = [

@@ -84,13 +84,16 @@ fn adopt(estate: &Estate, finding: &Finding, action: &mut Action, index: usize, 
     }
 }
 
-/// The first identifier of an item that declares none brings the map with it; those after it go into that.
+/// The first identifier of an item that declares none brings the map with it; those after it go into that. Commands for
+/// objects are each made from the object as it is, and merge.
 fn into_the_first(estate: &Estate, finding: &Finding, path: String, to: Value, wanted: &[Wanted]) -> (String, Value) {
-    let Some((item, name)) = estate.item(&finding.item).and_then(|item| estate.items.get(item)).zip(path.strip_prefix("spec.identifiers.")) else {
+    let item = estate.item(&finding.item).and_then(|item| estate.items.get(item)).filter(|item| item.spec.identifiers.is_empty());
+    let Some((item, name)) = item.zip(path.strip_prefix(IDENTIFIERS).and_then(|rest| rest.strip_prefix('.'))) else { return (path, to) };
+    let comes_after = wanted.iter().any(|known| known.origin == item.origin && known.path == IDENTIFIERS);
+    if comes_after && estate.namespace.is_none() {
         return (path, to);
-    };
-    let first = item.spec.identifiers.is_empty() && !wanted.iter().any(|known| known.origin == item.origin && known.path == IDENTIFIERS);
-    if first { (IDENTIFIERS.to_owned(), Value::Map(crate::api::Table::from_iter([(name, to)]))) } else { (path, to) }
+    }
+    (IDENTIFIERS.to_owned(), Value::Map(crate::api::Table::from_iter([(name, to)])))
 }
 
 /// Where an item's identifiers stand.
@@ -168,8 +171,15 @@ fn make_edits(estate: &Estate, wanted: Vec<Wanted>, done: &mut Done) {
 fn edit_document(mut text: String, edits: Vec<Wanted>, path: &str, actions: &mut [Action]) -> String {
     let Some(origin) = edits.first().map(|edit| edit.origin) else { return text };
     let mut length = origin.length as usize;
+    // Why the map could not be added into which later ones go.
+    let mut no_map: Option<edit::Refusal> = None;
     for edit in edits {
-        match edit::apply(&text, origin.offset as usize, length, &edit.path, &edit.to) {
+        let into_map = edit.path.strip_prefix(IDENTIFIERS).is_some_and(|rest| rest.starts_with('.'));
+        let edited = match no_map.as_ref().filter(|_| into_map) {
+            Some(refusal) => Err(refusal.clone()),
+            None => edit::apply(&text, origin.offset as usize, length, &edit.path, &edit.to),
+        };
+        match edited {
             Ok(edited) => {
                 length = (length + edited.len()).saturating_sub(text.len());
                 text = edited;
@@ -178,6 +188,7 @@ fn edit_document(mut text: String, edits: Vec<Wanted>, path: &str, actions: &mut
                 let to = one_line(&edit.to);
                 actions[edit.action].instructions =
                     Some(format!("Set {} of {} to {to} in {path} by hand: {}", edit.path, actions[edit.action].item, refusal.reason).into());
+                no_map = no_map.or((edit.path == IDENTIFIERS).then_some(refusal));
             }
         }
     }

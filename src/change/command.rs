@@ -93,6 +93,16 @@ mod tests {
         assert!(command(&spec, "spec.attributes.memory", &Value::from("16Gi")).is_err());
     }
 
+    #[test]
+    fn an_identifier_is_added_beside_the_others_or_as_the_first() {
+        let patch = "kubectl -n shop patch configurationitem web-01 --type merge -p";
+        let wanted = format!(r#"{patch} '{{"spec":{{"identifiers":{{"netbox/virtual-machine":"412"}}}}}}'"#);
+        let with = json!({"class": "server", "identifiers": {"bios/uuid": "u-1"}});
+        assert_eq!(&*command(&with, "spec.identifiers.netbox/virtual-machine", &Value::from("412")).unwrap(), wanted);
+        let first = Value::Map([("netbox/virtual-machine", Value::from("412"))].into_iter().collect());
+        assert_eq!(&*command(&json!({"class": "server"}), "spec.identifiers", &first).unwrap(), wanted);
+    }
+
     /// What a source says is data: it must not become a command of the person who pastes it.
     #[test]
     fn what_was_found_cannot_leave_its_quotes() {

@@ -9,6 +9,7 @@ mod demo;
 mod discover;
 mod explain;
 mod forge;
+mod health;
 mod impact;
 mod import;
 mod init;
@@ -71,6 +72,8 @@ enum Verb {
     Changes(changes::Arguments),
     /// Explain one finding or change request: what, where, by which rule, who is hurt, when
     Explain(explain::Arguments),
+    /// Show whether the record is complete, correct and complied with, and the worst items
+    Health(health::Arguments),
     /// Show which services fail with an item
     Impact(impact::Arguments),
     /// Show the coming windows and freezes
@@ -159,6 +162,7 @@ async fn dispatch(options: &Options, verb: Verb) -> Result<Outcome, Failure> {
         Verb::Run(arguments) => run::run(options, &arguments).await,
         Verb::Changes(arguments) => changes::run(options, &arguments).await,
         Verb::Explain(arguments) => explain::run(options, &arguments).await,
+        Verb::Health(arguments) => health::run(options, &arguments).await,
         Verb::Impact(arguments) => impact::run(options, &arguments).await,
         Verb::Windows(arguments) => windows::run(options, &arguments).await,
         Verb::Crds(arguments) => crds::run(options, &arguments),

@@ -35,6 +35,7 @@ use super::{Outcome as Ends, check, interrupted, log, reconcile};
 use bowline::controller::opening::{self, Keeper};
 use bowline::controller::settling;
 use bowline::failure::Failure;
+use bowline::health;
 
 /// What an estate is called that was never read.
 const UNKNOWN: &str = "unknown";
@@ -284,10 +285,11 @@ impl Runner {
 
     fn plan(&self, session: &Session) -> Plan {
         let span = spans::plan();
-        let plan = span.in_scope(|| session.plan());
+        let (plan, correlation) = span.in_scope(|| session.plan_and_correlation());
         span.record("findings", plan.findings.len()).record("changes", plan.changes.len());
         session.took.iter().for_each(|(source, took)| self.metrics.discovered(&plan.estate, source, *took));
         self.metrics.planned(&plan.estate, &plan);
+        self.metrics.health(&plan.estate, &health::of(&session.estate, &session.discovered, &correlation, &plan));
         plan
     }
 

@@ -6,6 +6,10 @@
 //! | `bowline_findings`                      | gauge     | estate, kind, severity            |
 //! | `bowline_changes`                       | gauge     | estate, phase                     |
 //! | `bowline_items_declared`                | gauge     | estate                            |
+//! | `bowline_health_ratio`                  | gauge     | estate, indicator: 0 to 1         |
+//! | `bowline_health_by_class_ratio`         | gauge     | estate, class, indicator          |
+//! | `bowline_health_by_owner_ratio`         | gauge     | estate, owner, indicator          |
+//! | `bowline_health_by_service_ratio`       | gauge     | estate, service, indicator        |
 //! | `bowline_reconcile_duration_seconds`    | histogram | estate, outcome                   |
 //! | `bowline_last_success_timestamp_seconds`| gauge     | estate                            |
 //! | `bowline_discovery_duration_seconds`    | histogram | estate, source                    |
@@ -15,6 +19,9 @@
 //! | `bowline_forge_requests_total`          | counter   | estate, forge, method, code       |
 //! | `bowline_forge_quota_limit`             | gauge     | estate, forge                     |
 //! | `bowline_forge_quota_remaining`         | gauge     | estate, forge                     |
+//!
+//! Indicators of health are completeness, correctness and compliance. Of an estate's classes, owners and services the
+//! [`MOST_GROUPS`] with the most items have series of their own, the rest of each is `other`.
 //!
 //! In a cluster an estate is called `namespace/name`. Past the first [`MOST_ESTATES`] and [`MOST_SOURCES`] the rest is one
 //! series with the label `other`. No value of an attribute, no address and no name of an item is ever a label.
@@ -34,14 +41,17 @@ use prometheus_client::registry::Registry;
 use crate::api::Text;
 use crate::forge::hosted::exchange::{Ear, Exchanged};
 use crate::forge::life::Standing;
+use crate::health::Health;
 use crate::plan::Plan;
 
-use series::{Series, Source};
+use series::{OfHealth, Series, Source};
 
 /// How many estates have series of their own.
 pub const MOST_ESTATES: usize = 200;
 /// How many sources have series of their own, over all estates.
 pub const MOST_SOURCES: usize = 500;
+/// How many classes, owners and services of an estate have series of their own, of each.
+pub const MOST_GROUPS: usize = 20;
 /// What stands for the rest.
 pub const OTHER: &str = "other";
 
@@ -143,6 +153,11 @@ impl Metrics {
             }
             series.numbers.end = next.saturating_add(many(plan.sources.len()));
         });
+    }
+
+    /// How healthy the record is.
+    pub fn health(&self, estate: &str, health: &Health) {
+        self.of(estate, |series| series.health = Some(OfHealth::new(health)));
     }
 
     /// How the estate's change requests stand.

@@ -43,7 +43,7 @@ pub struct Import {
 
 /// What is left of an import is tried this often: what was declared by it may tell apart what could not be told apart
 /// before, so that a second import would find something new.
-const TURNS: usize = 4;
+const TURNS: usize = 16;
 
 /// Writes what is found and not declared, as far as it is chosen. `taken` says whether a file of this path below the folder
 /// of the new files exists already: none is written a second time.
@@ -59,8 +59,9 @@ pub fn import(estate: &Estate, discovered: &Discovered, choice: &Choice, taken: 
         let mut new = draft::of(estate, discovered, things.into_iter().filter(|thing| chosen.takes(thing)).collect(), choice, &shared, &mut left_out);
         names::give(&whole, discovered, &mut new);
         drafts.extend(draft::hold_to_classes(estate, discovered, new, &mut left_out));
-        drafts = trial::hold(estate, discovered, drafts, now, taken, &mut left_out);
-        if drafts.len() <= before {
+        let settled = trial::Settled { number: before, whole: &whole, correlation: &correlation };
+        drafts = trial::hold(estate, discovered, drafts, &settled, now, taken, &mut left_out);
+        if drafts.len() == before {
             break;
         }
     }

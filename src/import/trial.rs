@@ -19,18 +19,29 @@ use crate::identity::{self, Correlation, Sighting};
 /// How often drafts are mended; what is contradicted still is left out.
 const ROUNDS: usize = 6;
 
-/// The drafts that stand, some of them mended.
+/// What stood before the drafts that are new: nothing of it may be disturbed by them.
+pub(super) struct Settled<'a> {
+    /// How many of the drafts, from the first, are settled.
+    pub(super) number: usize,
+    /// The estate with them.
+    pub(super) whole: &'a Estate,
+    /// What was found of it.
+    pub(super) correlation: &'a Correlation,
+}
+
+/// The drafts that stand, some of them mended; those that are settled first.
 pub(super) fn hold(
     estate: &Estate,
     discovered: &Discovered,
     drafts: Vec<Draft>,
+    settled: &Settled,
     now: Timestamp,
     taken: &dyn Fn(&str) -> bool,
     left_out: &mut Vec<LeftOut>,
 ) -> Vec<Draft> {
-    let mut trial = Trial { estate, discovered, now, drafts, left_out, round: 0 };
+    let mut trial = Trial { estate, discovered, now, settled: settled.number, before: Before::new(settled), drafts, left_out, round: 0 };
     // Each turn after the last round only takes drafts out, so there is an end.
-    while !trial.drafts.is_empty() {
+    while trial.drafts.len() > trial.settled {
         while trial.mend() {
             trial.round += 1;
         }
@@ -41,6 +52,21 @@ pub(super) fn hold(
     trial.drafts
 }
 
+/// Which item was found where before the new drafts, by name.
+struct Before {
+    matched: Vec<(Sighting, Text)>,
+    doubtful: BTreeSet<Text>,
+}
+
+impl Before {
+    fn new(settled: &Settled) -> Self {
+        let name = |item: u32| settled.whole.items.get(item as usize).map(|item| item.name.clone());
+        let matched = settled.correlation.matches().iter().filter_map(|found| Some((found.sighting, name(found.item)?)));
+        let doubtful = settled.correlation.ambiguities.iter().flat_map(|doubt| &doubt.items).filter_map(|item| name(*item));
+        Self { matched: matched.collect(), doubtful: doubtful.collect() }
+    }
+}
+
 /// The estate with the drafts as if they were declared.
 pub(super) fn with(estate: &Estate, drafts: &[Draft]) -> Estate {
     let mut estate = estate.clone();
@@ -49,11 +75,50 @@ pub(super) fn with(estate: &Estate, drafts: &[Draft]) -> Estate {
     estate
 }
 
+/// Which item is found where with the drafts.
+struct Now<'t> {
+    items: HashMap<&'t Text, u32>,
+    matched: HashMap<Sighting, u32>,
+    doubtful: BTreeSet<u32>,
+}
+
+impl<'t> Now<'t> {
+    fn new(tried: &'t Estate, correlation: &Correlation) -> Self {
+        Self {
+            items: (0..).zip(&tried.items).map(|(place, item)| (&item.name, place)).collect(),
+            matched: correlation.matches().iter().map(|found| (found.sighting, found.item)).collect(),
+            doubtful: correlation.ambiguities.iter().flat_map(|doubt| doubt.items.iter().copied()).collect(),
+        }
+    }
+
+    fn finds(&self, sighting: Sighting, name: &Text) -> bool {
+        self.matched.get(&sighting).is_some_and(|found| self.items.get(name) == Some(found))
+    }
+
+    fn doubtful(&self) -> impl Iterator<Item = &'t Text> {
+        self.items.iter().filter(|(_, item)| self.doubtful.contains(item)).map(|(name, _)| *name)
+    }
+
+    /// Why a draft cannot stand by itself.
+    fn unfit(&self, draft: &Draft) -> Option<Reason> {
+        let found = draft::sightings(draft).filter(|sighting| self.finds(*sighting, &draft.name)).count();
+        let is_doubtful = self.items.get(&draft.name).is_some_and(|item| self.doubtful.contains(item));
+        match found {
+            0 => Some(Reason::NotIdentified),
+            _ if found < draft.thing.seen.len() || is_doubtful => Some(Reason::Mistakable),
+            _ => None,
+        }
+    }
+}
+
 struct Trial<'a> {
     estate: &'a Estate,
     discovered: &'a Discovered,
     now: Timestamp,
+    /// Those that are settled come first.
     drafts: Vec<Draft>,
+    settled: usize,
+    before: Before,
     left_out: &'a mut Vec<LeftOut>,
     round: usize,
 }
@@ -80,13 +145,13 @@ impl Trial<'_> {
         self.drafts.iter().enumerate().map(|(place, draft)| (draft.name.clone(), place)).collect()
     }
 
-    /// Takes out an identifier that several items would have, from each of them that is not declared yet.
+    /// Takes out an identifier that several items would have, from each of them that is new.
     fn share_no_identifier(&mut self, tried: &Estate) -> bool {
         let places = self.places();
         let mut changed = false;
         for (identifier, items) in shared::identifiers(tried) {
             for name in items.iter().filter_map(|item| Some(&tried.items.get(*item as usize)?.name)) {
-                let Some(draft) = places.get(name).and_then(|place| self.drafts.get_mut(*place)) else { continue };
+                let Some(draft) = self.new_draft(&places, name) else { continue };
                 draft.does_not_share(identifier);
                 changed = true;
             }
@@ -94,33 +159,51 @@ impl Trial<'_> {
         changed
     }
 
-    /// Takes out the drafts that the same answers would not find again, or would mistake for something else.
-    fn are_found_again(&mut self, tried: &Estate, correlation: &Correlation) -> bool {
-        let items: HashMap<&Text, u32> = (0..).zip(&tried.items).map(|(place, item)| (&item.name, place)).collect();
-        let matched: HashMap<Sighting, u32> = correlation.matches().iter().map(|found| (found.sighting, found.item)).collect();
-        let doubtful: BTreeSet<u32> = correlation.ambiguities.iter().flat_map(|doubt| doubt.items.iter().copied()).collect();
-        let of = |draft: &Draft| {
-            let item = items.get(&draft.name).copied();
-            let found = draft::sightings(draft).filter(|sighting| matched.get(sighting).copied() == item).count();
-            match found {
-                0 => Some(Reason::NotIdentified),
-                _ if found < draft.thing.seen.len() || item.is_some_and(|item| doubtful.contains(&item)) => Some(Reason::Mistakable),
-                _ => None,
-            }
-        };
-        let reasons: Vec<Option<Reason>> = self.drafts.iter().map(of).collect();
-        self.leave_out(&reasons)
+    fn new_draft(&mut self, places: &HashMap<Text, usize>, name: &Text) -> Option<&mut Draft> {
+        let place = places.get(name).copied().filter(|place| *place >= self.settled)?;
+        self.drafts.get_mut(place)
     }
 
-    /// Takes out each draft that has a reason for it.
-    fn leave_out(&mut self, reasons: &[Option<Reason>]) -> bool {
+    /// Takes out the new drafts that the same answers would not find again, or would mistake for something else, or take for
+    /// what was found of another item before.
+    fn are_found_again(&mut self, tried: &Estate, correlation: &Correlation) -> bool {
+        let now = Now::new(tried, correlation);
+        let new = |place: usize| place >= self.settled;
+        let mut reasons: Vec<Option<Reason>> = self.drafts.iter().enumerate().map(|(place, draft)| now.unfit(draft).filter(|_| new(place))).collect();
+        let lost: Vec<Sighting> = self.before.matched.iter().filter(|(sighting, name)| !now.finds(*sighting, name)).map(|(sighting, _)| *sighting).collect();
+        let doubted = || now.doubtful().any(|name| !self.before.doubtful.contains(name) && !self.is_new(name));
+        if reasons.iter().all(Option::is_none) && (!lost.is_empty() || doubted()) {
+            // Those that took it; where that is only in doubt, any of them may be why.
+            let took = |draft: &Draft| lost.iter().any(|sighting| now.finds(*sighting, &draft.name));
+            let known = self.drafts.iter().skip(self.settled).any(took);
+            let why = self.drafts.iter().enumerate().map(|(place, draft)| new(place) && (took(draft) || !known));
+            reasons = why.map(|why| why.then_some(Reason::Mistakable)).collect();
+        }
+        self.leave_out(reasons)
+    }
+
+    fn is_new(&self, name: &Text) -> bool {
+        self.drafts.iter().skip(self.settled).any(|draft| draft.name == *name)
+    }
+
+    /// Takes out each draft that has a reason for it; of new ones beside settled ones, all of them rather than a settled one.
+    fn leave_out(&mut self, mut reasons: Vec<Option<Reason>>) -> bool {
         if reasons.iter().all(Option::is_none) {
             return false;
         }
+        let number = self.settled.min(reasons.len());
+        let (settled, new) = reasons.split_at_mut(number);
+        if !new.is_empty() && settled.iter().any(Option::is_some) {
+            settled.fill(None);
+            if new.iter().all(Option::is_none) {
+                new.fill(Some(Reason::Mistakable));
+            }
+        }
+        self.settled = settled.iter().filter(|reason| reason.is_none()).count();
         for (draft, reason) in std::mem::take(&mut self.drafts).into_iter().zip(reasons) {
             match reason {
                 None => self.drafts.push(draft),
-                Some(reason) => self.left_out.push(LeftOut::of(self.discovered, &draft.thing, *reason)),
+                Some(reason) => self.left_out.push(LeftOut::of(self.discovered, &draft.thing, reason)),
             }
         }
         true
@@ -183,7 +266,7 @@ impl Trial<'_> {
                 FindingKind::Undeclared | FindingKind::Ambiguous | FindingKind::Duplicate | FindingKind::MassAbsence | FindingKind::Certificate => {}
             }
         }
-        self.leave_out(&reasons) || changed
+        self.leave_out(reasons) || changed
     }
 
     /// Reads the files that would be written, and takes out what would not be read as it was meant. Whether that was so.
@@ -205,7 +288,7 @@ impl Trial<'_> {
         };
         let reasons: Vec<Option<Reason>> =
             self.drafts.iter().map(|draft| (wrong.contains(&draft.name) || !read(draft)).then_some(Reason::Unwritable)).collect();
-        self.leave_out(&reasons)
+        self.leave_out(reasons)
     }
 }
 

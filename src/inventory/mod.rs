@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::api::{Lifecycle, Text};
-use crate::discovery::Discovered;
+use crate::api::{ConfigurationItemSpec, Lifecycle, Text};
+use crate::discovery::{Answer, Discovered, Observation};
 use crate::drift::{Finding, FindingKind};
-use crate::estate::Estate;
+use crate::estate::{Declared, Estate};
 use crate::identity::{Correlation, Sighting};
 
 pub use find::{Hit, KnownAs, find, near};
@@ -137,6 +137,9 @@ fn fresh_from(estate: &Estate, discovered: &Discovered, now: Timestamp) -> Vec<T
     discovered.answers.iter().map(|answer| before(estate.stale_after(&answer.source))).collect()
 }
 
+/// A sighting with who says what.
+type Told<'a> = (Sighting, (&'a Answer, &'a Observation));
+
 struct Maker<'a> {
     estate: &'a Estate,
     discovered: &'a Discovered,
@@ -150,7 +153,7 @@ impl Maker<'_> {
             by_item.entry(&finding.item).or_default().push(finding);
         }
         let doubtful: HashSet<usize> = correlation.ambiguities.iter().flat_map(|doubt| &doubt.items).map(|item| *item as usize).collect();
-        let entry = |(place, item): (usize, &crate::estate::Declared<crate::api::ConfigurationItemSpec>)| {
+        let entry = |(place, item): (usize, &Declared<ConfigurationItemSpec>)| {
             let sightings: Vec<Sighting> = correlation.of(place).iter().map(|found| found.sighting).collect();
             // A certificate that nobody declared may be called as an item of another class is.
             let of_it = |finding: &&&Finding| finding.kind != FindingKind::Certificate || finding.class == item.spec.class;
@@ -186,14 +189,12 @@ impl Maker<'_> {
 
     /// What sightings of one thing say of it.
     fn found(&self, sightings: &[Sighting], state: State) -> Entry {
-        let seen: Vec<_> = sightings.iter().filter_map(|sighting| Some((*sighting, sighting.find(self.discovered)?))).collect();
+        let seen: Vec<Told> = sightings.iter().filter_map(|sighting| Some((*sighting, sighting.find(self.discovered)?))).collect();
         let depth = |class: &Text| self.estate.classes.get(class).map_or(0, |class| class.lineage.len());
         let class = seen.iter().map(|(_, (_, one))| &one.class).rev().max_by_key(|class| depth(class));
         let name = seen.iter().map(|(_, (_, one))| if one.name.is_empty() { &one.key } else { &one.name }).next();
-        let at = |(_, (answer, one)): &(Sighting, (&crate::discovery::Answer, &crate::discovery::Observation))| one.seen.unwrap_or(answer.at);
-        let is_old = |told: &(Sighting, (&crate::discovery::Answer, &crate::discovery::Observation))| {
-            self.fresh_from.get(told.0.answer as usize).is_some_and(|from| at(told) < *from)
-        };
+        let at = |(_, (answer, one)): &Told| one.seen.unwrap_or(answer.at);
+        let is_old = |told: &Told| self.fresh_from.get(told.0.answer as usize).is_some_and(|from| at(told) < *from);
         Entry {
             name: name.cloned().unwrap_or_default(),
             class: class.cloned().unwrap_or_default(),

@@ -142,6 +142,20 @@ fn ids_are_proposed_as_one_edit_each_and_merged_the_plan_is_clean() {
     assert_eq!(plan["changes"], serde_json::json!([]));
 }
 
+/// An edit that cannot be made is told, and no other is made in its place.
+#[test]
+fn where_the_map_cannot_be_added_nothing_is_added_and_all_of_it_is_told() {
+    let declared = "apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {name: a}\nspec: &spec\n  class: virtual-machine\n  attributes: {macAddresses: ['00:50:56:ab:cd:ef'], network: lan}\n  onDrift: {identifiers: Adopt}\n";
+    let documents = [declared.to_owned(), source("s", "")];
+    let estate = estate(&documents);
+    let seen = "name: a, identifiers: {netbox/virtual-machine: '412', tool/id: x-1}, attributes: {macAddresses: ['00:50:56:AB:CD:EF'], network: lan}";
+    let plan = bowline::plan::plan(&estate, &discovered(vec![answer("s", &[seen])]), builders::now());
+    let change = &plan.changes[0];
+    assert_eq!((change.findings.len(), change.conflicts.len()), (2, 2), "{:?}", change.conflicts);
+    assert!(change.conflicts.iter().all(|conflict| conflict.contains("by hand") && conflict.contains("anchor")), "{:?}", change.conflicts);
+    assert_eq!(change.files.iter().map(|file| &*file.path).filter(|path| !path.starts_with("changes/")).count(), 0);
+}
+
 #[test]
 fn an_item_that_declares_no_identifier_gets_its_first_ones() {
     let place = Place::new();

@@ -5,6 +5,7 @@ pub mod diagnostics;
 pub mod difference;
 pub mod findings;
 pub mod github;
+pub mod health;
 pub mod identity;
 pub mod import;
 pub mod items;

@@ -30,7 +30,8 @@ use crate::failure::Failure;
 use crate::forge::hosted::Fault;
 use crate::forge::life::{Action, Outcome};
 use crate::forge::{Error, Forge, Pass};
-use crate::plan::{Plan, plan_and_found};
+use crate::health;
+use crate::plan::{Plan, found, plan_and_correlation};
 
 /// One pass.
 pub async fn pass(shared: Arc<Shared>, id: Id) -> Passed {
@@ -141,13 +142,15 @@ impl Making<'_> {
         let discovered = Discovered { answers, history: self.history().await };
         let of_plan = estate.clone();
         let planned = blocking(move || {
-            let (plan, seen) = plan_and_found(&of_plan, &discovered, now);
-            Ok((plan, seen, discovered))
+            let (plan, correlation) = plan_and_correlation(&of_plan, &discovered, now);
+            let health = health::of(&of_plan, &discovered, &correlation, &plan);
+            Ok((plan, found(&of_plan, &correlation), health, discovered))
         });
-        let (plan, seen, discovered) = planned.await.map_err(unexpected)?;
+        let (plan, seen, health, discovered) = planned.await.map_err(unexpected)?;
         let (metrics, name) = (&self.shared.settings.metrics, self.id.to_string());
         timed.took().iter().for_each(|(source, took)| metrics.discovered(&name, source, *took));
         metrics.planned(&name, &plan);
+        metrics.health(&name, &health);
         let mut ending = self.ending(&estate, &plan);
         let (mut outcome, mut urls, mut trouble) = (None, BTreeMap::new(), Trouble::default());
         match self.open(&estate, loaded.at.as_ref(), &mut kept.keeper) {

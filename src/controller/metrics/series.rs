@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Outcome;
+use super::write::LONGEST;
+use super::{MOST_GROUPS, OTHER, Outcome};
 use crate::api::Text;
 use crate::drift::finding::Severity;
+use crate::health::{Group, Health, Indicators};
 
 /// Upper bounds of the buckets of durations, in seconds: a read of a file up to a source that uses all its time.
 pub(super) const BUCKETS: [f64; 12] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
@@ -74,6 +76,56 @@ impl Source {
     }
 }
 
+/// How healthy the record of an estate is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfHealth {
+    pub(super) total: Indicators,
+    pub(super) classes: Groups,
+    pub(super) owners: Groups,
+    pub(super) services: Groups,
+}
+
+/// Indicators by name, in bounded number.
+pub(super) type Groups = BTreeMap<Text, Indicators>;
+
+impl OfHealth {
+    pub(super) fn new(health: &Health) -> Self {
+        let groups = |groups: &[Group]| {
+            bounded(groups.iter().map(|group| {
+                // The items of no owner have an empty label, which is none.
+                let name: String = group.name.as_deref().unwrap_or_default().chars().take(LONGEST).collect();
+                (Text::from(name), group.indicators)
+            }))
+        };
+        Self { total: health.total, classes: groups(&health.classes), owners: groups(&health.owners), services: groups(&health.services) }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.total.add(&other.total);
+        for (own, others) in [(&mut self.classes, &other.classes), (&mut self.owners, &other.owners), (&mut self.services, &other.services)] {
+            let both = std::mem::take(own).into_iter().chain(others.iter().map(|(name, indicators)| (name.clone(), *indicators)));
+            *own = bounded(both);
+        }
+    }
+}
+
+/// Those with the most items under their names, of equals the first; the rest as one. Each name once: two series of one
+/// name would make the whole scrape fail.
+fn bounded(groups: impl Iterator<Item = (Text, Indicators)>) -> Groups {
+    let mut all = Groups::new();
+    for (name, indicators) in groups {
+        all.entry(name).or_default().add(&indicators);
+    }
+    let mut order: Vec<(usize, Text)> = all.iter().map(|(name, indicators)| (indicators.items, name.clone())).collect();
+    order.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+    for (_, name) in order.into_iter().filter(|(_, name)| &**name != OTHER).skip(MOST_GROUPS) {
+        if let Some(indicators) = all.remove(&name) {
+            all.entry(OTHER.into()).or_default().add(&indicators);
+        }
+    }
+    all
+}
+
 /// What is kept of one estate.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Series {
@@ -82,6 +134,7 @@ pub(super) struct Series {
     pub(super) findings: BTreeMap<(&'static str, Severity), u64>,
     pub(super) changes: BTreeMap<&'static str, u64>,
     pub(super) declared: Option<u64>,
+    pub(super) health: Option<OfHealth>,
     pub(super) sources: BTreeMap<Text, Source>,
     pub(super) passes: BTreeMap<Outcome, Durations>,
     pub(super) last_success: Option<Timestamp>,
@@ -101,6 +154,9 @@ impl Series {
         sum(&mut self.changes, &other.changes);
         sum(&mut self.requests, &other.requests);
         self.declared = self.declared.map_or(other.declared, |declared| Some(declared.saturating_add(other.declared.unwrap_or_default())));
+        if let Some(health) = &other.health {
+            self.health.get_or_insert_default().add(health);
+        }
         self.last_success = self.last_success.into_iter().chain(other.last_success).min();
         self.lease = self.lease.into_iter().chain(other.lease).min();
         for (outcome, durations) in &other.passes {

@@ -140,3 +140,60 @@ fn prometheus_gets_the_format_that_it_asks_for() {
     assert_eq!(Exposition::wanted("*/*"), Exposition::Prometheus);
     assert_eq!(Exposition::wanted(""), Exposition::Prometheus);
 }
+
+/// A record of so many items, half of them complete, in groups of these names and sizes.
+fn record(groups: &[(Option<&str>, usize)]) -> Health {
+    use crate::health::{Group, Indicators, Share};
+    let of =
+        |items: usize| Indicators { items, required: Share { well: items / 2, of: items }, in_sync: Share { well: items, of: items }, ..Indicators::default() };
+    let groups: Vec<Group> = groups.iter().map(|(name, items)| Group { name: name.map(Text::from), indicators: of(*items) }).collect();
+    let total = groups.iter().map(|group| group.indicators.items).sum();
+    Health { total: of(total), classes: groups.clone(), owners: groups, ..Health::default() }
+}
+
+#[test]
+fn the_health_of_a_record_has_series_as_a_whole_and_by_class_owner_and_service() {
+    let metrics = Metrics::new();
+    metrics.health("harbour", &record(&[(None, 2), (Some("team-a"), 4)]));
+    let text = text(&metrics);
+    for line in [
+        "bowline_health_ratio{estate=\"harbour\",indicator=\"completeness\"} 0.5",
+        "bowline_health_ratio{estate=\"harbour\",indicator=\"compliance\"} 1.0",
+        "bowline_health_by_class_ratio{estate=\"harbour\",class=\"team-a\",indicator=\"completeness\"} 0.5",
+        "bowline_health_by_owner_ratio{estate=\"harbour\",owner=\"\",indicator=\"completeness\"} 0.5",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n in\n{text}");
+    }
+    assert!(!text.contains("correctness"), "of what nothing can be said there is no series");
+    assert!(!text.contains("by_service"));
+}
+
+#[test]
+fn of_many_groups_the_largest_have_series_and_no_series_is_there_twice() {
+    let names: Vec<String> = (0..MOST_GROUPS + 5).map(|number| format!("class-{number:03}")).collect();
+    let long = "x".repeat(300);
+    let twins = [format!("{long}1"), format!("{long}2")];
+    let mut groups: Vec<(Option<&str>, usize)> = names.iter().enumerate().map(|(number, name)| (Some(name.as_str()), 100 - number)).collect();
+    groups.extend([(Some(OTHER), 1), (Some(twins[0].as_str()), 500), (Some(twins[1].as_str()), 500)]);
+    let metrics = Metrics::new();
+    metrics.health("harbour", &record(&groups));
+    let text = text(&metrics);
+    let series: Vec<&str> = text.lines().filter(|line| line.starts_with("bowline_health_by_class_ratio{") && line.contains("completeness")).collect();
+    assert_eq!(series.len(), MOST_GROUPS + 1, "{series:#?}");
+    let mut keys: Vec<&str> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), series.len());
+    assert!(text.contains("class=\"class-000\"") && !text.contains("class=\"class-024\""));
+}
+
+#[test]
+fn the_health_of_estates_past_the_bound_is_one() {
+    let metrics = Metrics::new();
+    for number in 0..MOST_ESTATES + 2 {
+        metrics.health(&format!("estate-{number:04}"), &record(&[(Some("server"), 2)]));
+    }
+    let text = text(&metrics);
+    assert_eq!(text.lines().filter(|line| line.starts_with("bowline_health_ratio{") && line.contains("completeness")).count(), MOST_ESTATES + 1);
+    assert!(text.contains("bowline_health_by_class_ratio{estate=\"other\",class=\"server\",indicator=\"completeness\"} 0.5"));
+}

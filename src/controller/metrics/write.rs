@@ -9,13 +9,14 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use super::series::{Durations, Series, Source};
+use super::series::{Durations, Groups, OfHealth, Series, Source};
 use super::{Estates, MOST_ESTATES, MOST_SOURCES, OTHER, lock};
 use crate::api::Text;
 use crate::drift::finding::Severity;
+use crate::health::Indicators;
 
 /// The longest value of a label, in characters.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 /// Labels with their values.
 type Labels = Vec<(&'static str, String)>;
@@ -35,6 +36,7 @@ impl prometheus_client::collector::Collector for Collector {
         let mut out = Out(&mut encoder);
         out.build()?;
         out.estates(&estates)?;
+        out.health(&estates)?;
         out.forges(&estates)?;
         out.sources(&sources)
     }
@@ -155,6 +157,29 @@ impl Out<'_, '_> {
         self.histograms("discovery_duration", "How long sources took to answer.", durations)
     }
 
+    fn health(&mut self, estates: &[(Text, Series)]) -> Result<(), Error> {
+        let each = || estates.iter().filter_map(|(name, series)| Some((&**name, series.health.as_ref()?)));
+        let total = each()
+            .flat_map(|(estate, health)| ratios(&health.total).map(move |(indicator, ratio)| (labels([("estate", estate), ("indicator", indicator)]), ratio)));
+        self.ratios("health_ratio", "How healthy the record is, from 0 to 1; of the items of which it can be said.", total)?;
+        self.groups(estates, "class", "The same, of the items of a class.", |health| &health.classes)?;
+        self.groups(estates, "owner", "The same, of the items of an owner; without a name, of none.", |health| &health.owners)?;
+        self.groups(estates, "service", "The same, of the items of a service.", |health| &health.services)
+    }
+
+    fn groups(&mut self, estates: &[(Text, Series)], label: &'static str, help: &str, groups: impl Fn(&OfHealth) -> &Groups) -> Result<(), Error> {
+        let each = estates.iter().filter_map(|(name, series)| Some((&**name, groups(series.health.as_ref()?))));
+        let all = each.flat_map(|(estate, groups)| groups.iter().map(move |(name, of)| (estate, name, of)));
+        let series = all.flat_map(|(estate, name, of)| {
+            ratios(of).map(move |(indicator, ratio)| (labels([("estate", estate), (label, name), ("indicator", indicator)]), ratio))
+        });
+        self.ratios(&format!("health_by_{label}_ratio"), help, series)
+    }
+
+    fn ratios(&mut self, name: &str, help: &str, series: impl Iterator<Item = (Labels, f64)>) -> Result<(), Error> {
+        self.family(name, help, None, MetricType::Gauge, series, |out, ratio| out.encode_gauge(&ratio))
+    }
+
     fn gauges(&mut self, name: &str, help: &str, unit: Option<&Unit>, series: impl Iterator<Item = (Labels, u64)>) -> Result<(), Error> {
         self.family(name, help, unit, MetricType::Gauge, series, |out, value| {
             // No count here comes near the limit of what a float counts exactly.
@@ -188,6 +213,12 @@ impl Out<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// The indicators of which something can be said.
+fn ratios(of: &Indicators) -> impl Iterator<Item = (&'static str, f64)> + use<> {
+    let all = [("completeness", of.completeness()), ("correctness", of.correctness()), ("compliance", of.compliance())];
+    all.into_iter().filter_map(|(indicator, ratio)| Some((indicator, ratio?)))
 }
 
 fn labels<const N: usize>(labels: [(&'static str, &str); N]) -> Labels {
