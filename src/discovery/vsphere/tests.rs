@@ -361,3 +361,16 @@ fn the_address_is_that_of_the_api_and_of_no_other_machine_without_encryption() {
         assert_eq!(wrong, ["spec.vsphere.url", "spec.vsphere.datacenters.0"], "{url}");
     }
 }
+
+#[cfg(not(feature = "vsphere"))]
+#[test]
+fn a_build_without_it_says_so_once_the_declaration_is_right() {
+    use std::{sync::Arc, time::Duration};
+
+    use crate::discovery::reach::Reach;
+
+    let reach = || Reach::new("/nonexistent".into(), Arc::default());
+    let told = |url: &str| super::source("vcenter".into(), &Spec { url: url.into(), ..Spec::default() }, reach(), Duration::ZERO).err().unwrap_or_default();
+    assert!(told("https://vcenter.example.com").contains("no vsphere source; build it with `cargo build --release --features vsphere`"));
+    assert!(told("vcenter").starts_with("spec.vsphere.url: "));
+}
