@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::found::{Found, resolve, unseen};
 use super::object::Object;
-use super::{address, mistakes};
+use super::{address, host, machine, mistakes};
 use crate::api::Value;
 use crate::api::discovery_source::VsphereSource as Spec;
 use crate::discovery::{Observation, Target};
@@ -219,7 +219,8 @@ fn a_machine_of_which_little_is_told_is_there_all_the_same() {
 #[test]
 fn malformed_parts_of_an_object_are_left_out_and_nothing_panics() {
     let kinds = ["VirtualMachine", "HostSystem", "ClusterComputeResource", "Datastore", "DistributedVirtualPortgroup", "Folder", "Unheard"];
-    let paths: Vec<&str> = super::machine::ASKED.iter().chain(super::host::HOST).chain(super::host::PORT_GROUP).copied().collect();
+    let asked = [host::HOST, host::COMPUTE, host::CLUSTER, host::DATASTORE, host::NETWORK, host::PORT_GROUP, host::PLACE, machine::ASKED];
+    let paths: Vec<&str> = asked.into_iter().flatten().copied().collect();
     for kind in kinds {
         for value in [
             json!(null),
