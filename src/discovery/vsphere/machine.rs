@@ -67,7 +67,8 @@ pub(super) fn machine(object: &Object) -> Found {
         ("powerState", object.texted("runtime.powerState")),
         ("connectionState", object.texted("runtime.connectionState")),
         ("toolsStatus", object.texted("guest.toolsRunningStatus")),
-        ("toolsVersion", object.texted("guest.toolsVersion")),
+        // 0: none are installed.
+        ("toolsVersion", object.text("guest.toolsVersion").filter(|version| *version != "0").map_or(Value::Null, Value::from)),
     ]);
     let identifiers = identifiers([
         ("vsphere/instance-uuid", object.text("config.instanceUuid")),

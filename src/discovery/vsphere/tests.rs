@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::found::{Found, resolve, unseen};
 use super::object::Object;
-use super::{address, mistakes};
+use super::{address, host, machine, mistakes};
 use crate::api::Value;
 use crate::api::discovery_source::VsphereSource as Spec;
 use crate::discovery::{Observation, Target};
@@ -219,7 +219,8 @@ fn a_machine_of_which_little_is_told_is_there_all_the_same() {
 #[test]
 fn malformed_parts_of_an_object_are_left_out_and_nothing_panics() {
     let kinds = ["VirtualMachine", "HostSystem", "ClusterComputeResource", "Datastore", "DistributedVirtualPortgroup", "Folder", "Unheard"];
-    let paths: Vec<&str> = super::machine::ASKED.iter().chain(super::host::HOST).chain(super::host::PORT_GROUP).copied().collect();
+    let asked = [host::HOST, host::COMPUTE, host::CLUSTER, host::DATASTORE, host::NETWORK, host::PORT_GROUP, host::PLACE, machine::ASKED];
+    let paths: Vec<&str> = asked.into_iter().flatten().copied().collect();
     for kind in kinds {
         for value in [
             json!(null),
@@ -360,4 +361,17 @@ fn the_address_is_that_of_the_api_and_of_no_other_machine_without_encryption() {
         let wrong: Vec<String> = mistakes(&spec).into_iter().map(|(at, _)| at).collect();
         assert_eq!(wrong, ["spec.vsphere.url", "spec.vsphere.datacenters.0"], "{url}");
     }
+}
+
+#[cfg(not(feature = "vsphere"))]
+#[test]
+fn a_build_without_it_says_so_once_the_declaration_is_right() {
+    use std::{sync::Arc, time::Duration};
+
+    use crate::discovery::reach::Reach;
+
+    let reach = || Reach::new("/nonexistent".into(), Arc::default());
+    let told = |url: &str| super::source("vcenter".into(), &Spec { url: url.into(), ..Spec::default() }, reach(), Duration::ZERO).err().unwrap_or_default();
+    assert!(told("https://vcenter.example.com").contains("no vsphere source; build it with `cargo build --release --features vsphere`"));
+    assert!(told("vcenter").starts_with("spec.vsphere.url: "));
 }
