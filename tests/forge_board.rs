@@ -24,11 +24,11 @@ fn estate(forge: &str, repository: &str) -> Vec<(&'static str, String)> {
          changes: {{groupBy: [Item], maxOpen: 10, maxPerHour: 8, dashboard: true}}\n  onDrift: {{default: Adopt}}\n"
     );
     let source = "apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {name: export}\nspec:\n  file: {path: observed.json}\n  \
-                  map: {class: '\"server\"', key: .name, name: .name, attributes: {memory: .memory}}\n  scope: {classes: [server]}\n";
+                  map: {class: '\"server\"', key: .name, name: .name, identifiers: {asset/tag: .name}, attributes: {memory: .memory}}\n  scope: {classes: [server]}\n";
     let (mut items, mut facts) = (String::new(), Vec::new());
     for number in 0..ITEMS {
         let name = format!("machine-{number:03}");
-        write!(items, "---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {{name: {name}}}\nspec: {{class: server, attributes: {{memory: 16Gi}}}}\n").unwrap();
+        write!(items, "---\napiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {{name: {name}}}\nspec: {{class: server, identifiers: {{asset/tag: {name}}}, attributes: {{memory: 16Gi}}}}\n").unwrap();
         facts.push(json!({"name": name, "memory": "8Gi"}));
     }
     vec![("bowline.yaml", bowline), ("source.yaml", source.to_owned()), ("items.yaml", items), ("observed.json", Value::from(facts).to_string())]
