@@ -16,7 +16,8 @@ use crate::api::Text;
 /// The largest file, of credentials or of one value, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-const FIELDS: [&str; 11] = ["name", "hosts", "token", "user", "password", "clientCertificate", "sshKey", "knownHosts", "githubApp", "community", "snmp"];
+const FIELDS: [&str; 12] =
+    ["name", "hosts", "token", "user", "password", "clientCertificate", "sshKey", "knownHosts", "hostKeys", "githubApp", "community", "snmp"];
 
 /// What reading one entry needs.
 struct Reader<'a> {
@@ -299,7 +300,7 @@ mod tests {
              - {{name: c, sshKey: {{file: id}}, hosts: [h], hostKeys: {{H.: '{fingerprint}', '[h]:2222': ['{fingerprint}']}}}}\n- {{name: d, sshKey: {{file: id}}, hosts: [h]}}\n",
         ));
         let credentials = credentials.unwrap();
-        assert_eq!(credentials.problems().count(), 0);
+        assert_eq!(credentials.problems().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
         assert!(["a", "b"].into_iter().all(|name| credentials.host_keys(name).known_hosts.is_some()));
         assert_eq!(credentials.host_keys("c").fingerprints, ["h", "[h]:2222"].map(|name| (name.to_owned(), fingerprint.to_owned())));
         assert_eq!(credentials.host_keys("d"), HostKeys::default());

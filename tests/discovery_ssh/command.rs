@@ -50,6 +50,33 @@ fn what_differs_of_a_machine_is_a_finding_and_a_host_with_another_key_is_not_mis
 }
 
 #[test]
+fn a_fingerprint_in_the_operators_file_is_enough_to_know_a_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(server) = Sshd::start(folder.path()) else { return };
+    let place = Place::new();
+    place.write("bowline.yaml", ESTATE);
+    place.write(
+        "source.yaml",
+        &format!(
+            "apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {{name: fleet}}\nspec:\n  ssh: {{hosts: ['127.0.0.1:{}'], credentials: fleet, user: {}, \
+             packages: false}}\n  scope: {{classes: [server]}}\n",
+            server.port, server.account
+        ),
+    );
+    let operator = place.state().parent().unwrap().join("credentials.yaml");
+    let with = |keys: &str| {
+        format!("{{name: fleet, sshKey: {{file: '{}'}}, hostKeys: {{'127.0.0.1:{}': {keys}}}, hosts: [127.0.0.0/8]}}\n", server.key.display(), server.port)
+    };
+    let listed = std::process::Command::new("ssh-keygen").arg("-lf").arg(folder.path().join("host.pub")).output().unwrap();
+    std::fs::write(&operator, with(String::from_utf8_lossy(&listed.stdout).split(' ').nth(1).unwrap())).unwrap();
+    let found = run(&place, &["discover"]).ends_with(0).json();
+    assert_eq!(found["sources"][0]["complete"], true, "{found:#}");
+    std::fs::write(&operator, with("SHA256:uNiVztksCsDhcc0u9e8BrrhA6Yv6MxFZ7x1KkFvz0Ao")).unwrap();
+    let found = run(&place, &["discover"]).json();
+    assert_eq!(found["sources"][0]["complete"], false, "another key: {found:#}");
+}
+
+#[test]
 fn what_is_wrong_with_a_source_is_told_before_anything_is_asked() {
     let place = Place::new();
     place.write("bowline.yaml", ESTATE);
