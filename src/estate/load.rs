@@ -67,7 +67,7 @@ enum Read {
     Service(Declared<ServiceMapSpec>),
     Policy(Declared<CertificatePolicySpec>),
     Window(Declared<PatchWindowSpec>),
-    Source(Declared<DiscoverySourceSpec>),
+    Source(Box<Declared<DiscoverySourceSpec>>),
     Request(Declared<ChangeRequestSpec>),
     Unreadable(Unreadable),
 }
@@ -109,7 +109,7 @@ impl Loader {
                 Read::Service(it) => self.services.push(it),
                 Read::Policy(it) => self.policies.push(it),
                 Read::Window(it) => self.windows.push(it),
-                Read::Source(it) => self.sources.push(it),
+                Read::Source(it) => self.sources.push(*it),
                 Read::Request(it) => self.requests.push(it),
                 Read::Unreadable(it) => self.unreadable.push(it),
             }
@@ -425,7 +425,7 @@ impl Reader<'_> {
             Kind::CertificatePolicy => self.typed(known, tree, Read::Policy, |_| Vec::new()),
             // Its times are looked at when the estate's zone is known.
             Kind::PatchWindow => self.typed(known, tree, Read::Window, |_| Vec::new()),
-            Kind::DiscoverySource => self.typed(known, tree, Read::Source, document::source),
+            Kind::DiscoverySource => self.typed(known, tree, |it| Read::Source(Box::new(it)), document::source),
             Kind::ChangeRequest => self.typed(known, tree, Read::Request, document::request),
         })
     }
