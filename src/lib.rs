@@ -14,9 +14,9 @@
 //! change    written as change requests                   pure
 //! plan      the pure middle as one function              pure
 //! difference what one plan changes of another            pure
+//! inventory what is known of each item, and its names    pure
+//! health    whether the record is complete and correct   pure
 //! import    what is found and not declared, as YAML      pure
-//! inventory what is known of each item, and by which names pure
-//! health    whether the record is complete and correct  pure
 //! forge     opened, updated, closed                      output
 //! store     what must outlive a run                      output
 //! controller passes for ever, and at once by webhooks    all of it

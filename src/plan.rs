@@ -56,12 +56,12 @@ pub struct Summary {
     /// Change requests.
     pub changes: usize,
     /// Items that are absent, but in too few surveys in a row yet to be missing (`safety.minimumFindings`).
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub waiting: usize,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_none(count: &usize) -> bool {
+fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
@@ -96,11 +96,6 @@ pub fn plan_and_found(estate: &Estate, discovered: &Discovered, now: Timestamp) 
     (plan, found(estate, &correlation))
 }
 
-/// For each item of the estate whether a source has found it.
-pub fn found(estate: &Estate, correlation: &Correlation) -> Vec<bool> {
-    (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect()
-}
-
 /// The same, and which observation is which item.
 pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Timestamp) -> (Plan, Correlation) {
     let correlation = identity::correlate(estate, discovered);
@@ -125,6 +120,11 @@ pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Times
         absences,
     };
     (plan, correlation)
+}
+
+/// For each item of the estate whether a source has found it.
+pub fn found(estate: &Estate, correlation: &Correlation) -> Vec<bool> {
+    (0..estate.items.len()).map(|item| !correlation.of(item).is_empty()).collect()
 }
 
 /// The services that a finding can hurt, worst first; of equally hurt ones, the nearest first.

@@ -95,7 +95,7 @@ const FORBIDDEN: [&str; 16] = [
 ];
 
 /// Later folders of the path; data never goes back, so no earlier one knows them.
-const ORDER: [&str; 11] = ["api", "estate", "discovery", "identity", "drift", "inventory", "impact", "calendar", "change", "import", "forge"];
+const ORDER: [&str; 12] = ["api", "estate", "discovery", "identity", "drift", "inventory", "impact", "calendar", "change", "import", "health", "forge"];
 
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {

@@ -176,9 +176,9 @@ fn crds_schemas_and_completions_are_printed() {
 #[test]
 fn a_sensitive_attribute_shows_that_it_differs_and_never_what_it_is() {
     let place = small(
-        r#"[{"class": "appliance", "name": "web-1", "identifiers": {"dns/fqdn": "web-1.example.com"}, "attributes": {"password": "canary-found-9321"}}]"#,
+        r#"[{"class": "appliance", "name": "web-1", "identifiers": {"dns/fqdn": "web-1.example.com"}, "attributes": {"password": "canary-found-9321", "slots": [[{"pin": "canary-found-pin"}]]}}]"#,
     );
-    place.write("class.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: appliance}\nspec:\n  extends: server\n  attributes: {type: object, properties: {password: {x-bowline: {sensitive: true, onDrift: Enforce}}}}\n");
+    place.write("class.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: appliance}\nspec:\n  extends: server\n  attributes: {type: object, properties: {password: {x-bowline: {sensitive: true, onDrift: Enforce}}, slots: {type: array, items: {type: array, items: {properties: {pin: {x-bowline: {sensitive: true}}}}}}}}\n");
     place.write("items.yaml", &ITEM.replace("class: server", "class: appliance").replace("memory: 16Gi", "password: canary-declared-4711"));
     place.commit_all("The estate");
     let mut told = String::new();
@@ -191,6 +191,11 @@ fn a_sensitive_attribute_shows_that_it_differs_and_never_what_it_is() {
         &["discover", "."],
         &["discover", ".", "--all"],
         &["discover", ".", "--output", "json"],
+        &["explain", "--identity", "web-1"],
+        &["items", "."],
+        &["items", ".", "--find", "web-1"],
+        &["health", "."],
+        &["import", "."],
         &["reconcile", "."],
         &["changes", "list", "--output", "json"],
         &["check", "."],

@@ -345,6 +345,28 @@ fn an_identity_says_by_which_rule_each_observation_is_the_item_and_why_others_ar
 }
 
 #[test]
+fn an_explanation_never_shows_what_is_sensitive() {
+    let class = "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: licensed}\nspec:\n  extends: server\n  identification: [{attributes: [licenseKey]}, \
+                 {identifiers: [dns/fqdn]}]\n  attributes: {type: object, properties: {licenseKey: {type: string, x-bowline: {sensitive: true}}}}\n";
+    let declared = item("a", "class: licensed, identifiers: {dns/fqdn: a.example}, attributes: {licenseKey: canary-1}");
+    let documents = [class.to_owned(), declared, source("s", ""), source("t", "")];
+    let of = |key: u8, fqdn: &str, license: &str| {
+        format!("class: licensed, key: '{key}', name: x, identifiers: {{dns/fqdn: {fqdn}}}, attributes: {{licenseKey: canary-{license}}}")
+    };
+    let s = answer("s", &[&of(1, "b.example", "1"), &of(2, "a.example", "2")]);
+    let t = answer("t", &[&of(3, "c.example", "2")]);
+    let (estate, discovered) = (estate(&documents), discovered(vec![s, t]));
+    let of = |name: &str| explain(&estate, &discovered, &correlate(&estate, &discovered), name);
+    let declared = of("a").remove(0);
+    assert_eq!(declared.sightings[0].shared, ["licenseKey (sensitive)"]);
+    assert!(declared.refused[0].why.contains("licenseKey (sensitive) against licenseKey (sensitive)"), "{:?}", declared.refused);
+    for identity in [declared].iter().chain(&of("x")) {
+        let told = serde_json::to_string(identity).unwrap();
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
 fn what_nobody_declared_says_too_why_it_is_one_thing() {
     let (s, t) = (answer("s", &["key: '1', name: x, identifiers: {bios/uuid: u-1}"]), answer("t", &["key: '2', name: y, identifiers: {bios/uuid: U-1}"]));
     let (estate, discovered) = (estate(&[source("s", ""), source("t", "")]), discovered(vec![s, t]));

@@ -21,6 +21,11 @@ pub fn one_line(text: &str) -> String {
     line_of(text, LONGEST)
 }
 
+/// The same for a sentence that says what to do, at most 600 characters: cut short, it would lose just that.
+pub fn one_sentence(text: &str) -> String {
+    line_of(text, LONGEST_SENTENCE)
+}
+
 fn line_of(text: &str, longest: usize) -> String {
     // What a title carries against forges is not the name of anything.
     let mut characters = text.chars().filter(|character| *character != JOINER);
@@ -69,7 +74,7 @@ pub fn plain(text: &str) -> String {
 /// A sentence whose words in backticks are code: neither they nor the rest can be read as other markup. For anywhere but a
 /// table.
 pub fn prose(text: &str) -> String {
-    let line = line_of(text, LONGEST_SENTENCE);
+    let line = one_sentence(text);
     let parts: Vec<&str> = line.split('`').collect();
     if parts.len().is_multiple_of(2) {
         // A backtick without its fellow is only a character.

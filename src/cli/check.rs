@@ -82,13 +82,3 @@ pub fn warn(estate: &bowline::estate::Estate) {
         eprintln!("{} in the estate; what they concern is left out. `bowline check` shows them.", diagnostics::closing(estate));
     }
 }
-
-/// Refuses to go on where nothing at all could be read.
-pub fn refuse_empty(estate: &bowline::estate::Estate) -> Result<(), Failure> {
-    if estate.items.is_empty() && estate.sources.is_empty() && estate.spec == bowline::api::EstateSpec::default() {
-        let _ = print_text("");
-        return Err(Failure::new("there is no estate here: no document of bowline.dev/v1alpha1 was found")
-            .hint("name a folder that holds one, or write one with `bowline init`"));
-    }
-    Ok(())
-}

@@ -32,7 +32,7 @@ pub struct Arguments {
 
     /// Believe what this source says, although it suddenly returned far less: the next pass concludes from it. Only the
     /// sources named are asked. May be repeated
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", conflicts_with = "push")]
     confirm: Vec<Text>,
 
     /// Show every attribute of every item
@@ -60,7 +60,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     let asked: Vec<Text> = arguments.source.iter().chain(&arguments.confirm).cloned().collect();
     let mut session = Session::open_with(options, &arguments.estate, &asked).await?;
     session.confirm(options, &arguments.confirm).await?;
-    mask(&session.estate.classes, &mut session.discovered.answers);
+    mask(&session.estate.classes, &mut session.discovered.answers, Some(&"(sensitive)".into()));
     let answers = &session.discovered.answers;
     let value: Vec<_> = answers.iter().map(answer_json).collect();
     let whole = json!({"apiVersion": bowline::api::API_VERSION, "kind": "Discovery", "estate": session.estate.name, "at": session.now, "sources": value});
@@ -71,34 +71,28 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
-/// Sensitive attributes never leave in the clear. Of a class that is not known nothing is known to be harmless, but its
-/// attributes are what the source was asked for, so they are shown.
-fn mask(classes: &Classes, answers: &mut [Answer]) {
+/// Sensitive attributes never leave in the clear: `instead` stands in their place; without it, nothing does. Of a class that is
+/// not known nothing is known to be harmless, but its attributes are what the source was asked for, so they are shown.
+fn mask(classes: &Classes, answers: &mut [Answer], instead: Option<&Value>) {
     for item in answers.iter_mut().flat_map(|answer| &mut answer.items) {
         if let Some(class) = classes.get(&item.class) {
-            item.attributes = masked(&class.rules, &item.attributes);
+            item.attributes = masked(&class.rules, &item.attributes, instead);
         }
     }
 }
 
-fn masked(rules: &AttributeRules, values: &Table<Value>) -> Table<Value> {
-    let value = |(name, value): (&Text, &Value)| {
-        let value = match (rules.fields.get(name), value) {
-            (Some(rules), _) if rules.rule.sensitive => Value::from("(sensitive)"),
-            (Some(rules), Value::Map(parts)) => Value::Map(masked(rules, parts)),
-            (Some(AttributeRules { each: Some(each), .. }), Value::List(list)) => list.iter().map(|value| masked_element(each, value)).collect(),
-            (_, value) => value.clone(),
-        };
-        (name.clone(), value)
-    };
-    values.iter().map(value).collect()
+fn masked(rules: &AttributeRules, values: &Table<Value>, instead: Option<&Value>) -> Table<Value> {
+    values.iter().filter_map(|(name, value)| Some((name.clone(), masked_value(rules.fields.get(name), value, instead)?))).collect()
 }
 
-fn masked_element(each: &AttributeRules, value: &Value) -> Value {
-    match value {
-        _ if each.rule.sensitive => Value::from("(sensitive)"),
-        Value::Map(parts) => Value::Map(masked(each, parts)),
-        other => other.clone(),
+fn masked_value(rules: Option<&AttributeRules>, value: &Value, instead: Option<&Value>) -> Option<Value> {
+    match (rules, value) {
+        (Some(rules), _) if rules.rule.sensitive => instead.cloned(),
+        (Some(rules), Value::Map(parts)) => Some(Value::Map(masked(rules, parts, instead))),
+        (Some(AttributeRules { each: Some(each), .. }), Value::List(list)) => {
+            Some(list.iter().filter_map(|value| masked_value(Some(each), value, instead)).collect())
+        }
+        (_, value) => Some(value.clone()),
     }
 }
 

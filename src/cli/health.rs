@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::options::Options;
 use super::session::{EstateArgument, Session};
-use super::{Outcome, check, render};
+use super::{Outcome, render};
 
 /// Arguments of `health`.
 #[derive(Args)]
@@ -26,9 +26,7 @@ pub struct Arguments {
 
 /// Prints the indicators.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
-    let session = Session::open(options, &arguments.estate).await?;
-    check::refuse_empty(&session.estate)?;
-    let (plan, correlation) = session.plan_and_correlation();
+    let (session, plan, correlation) = Session::planned(options, &arguments.estate).await?;
     let health = health::of(&session.estate, &session.discovered, &correlation, &plan);
     let mut whole = json!({"apiVersion": API_VERSION, "kind": "Health"});
     if let (Some(whole), serde_json::Value::Object(health)) = (whole.as_object_mut(), json!(health)) {

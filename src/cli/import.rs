@@ -11,12 +11,12 @@ use bowline::failure::Failure;
 use bowline::import::{self, Choice, Import};
 use clap::Args;
 use serde_json::json;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::options::{Format, Options, print_text};
 use super::render::{self, count};
 use super::session::{self, EstateArgument, Session};
-use super::{Outcome, base, check};
+use super::{Outcome, base};
 
 /// Arguments of `import`.
 #[derive(Args)]
@@ -51,7 +51,7 @@ pub struct Arguments {
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
     let folder = arguments.into.as_deref().map(|into| Folder::find(&arguments.estate, into)).transpose()?;
     let session = Session::open(options, &arguments.estate).await?;
-    check::refuse_empty(&session.estate)?;
+    session.refuse_empty()?;
     refuse_unknown(&session.estate, arguments)?;
     let choice = Choice {
         sources: arguments.source.clone(),
@@ -153,7 +153,7 @@ impl Folder {
 
 /// Writes every file beside its place first, then puts them there one after the other: none is ever half written.
 fn write_all(folder: &Path, import: &Import) -> Result<(), Failure> {
-    let mut ready: Vec<(NamedTempFile, PathBuf)> = Vec::with_capacity(import.files.len());
+    let mut ready: Vec<(TempPath, PathBuf)> = Vec::with_capacity(import.files.len());
     for file in &import.files {
         let path = folder.join(&*file.path);
         let parent = path.parent().unwrap_or(folder);
@@ -169,7 +169,8 @@ fn write_all(folder: &Path, import: &Import) -> Result<(), Failure> {
     Ok(())
 }
 
-fn written_beside(folder: &Path, text: &str) -> std::io::Result<NamedTempFile> {
+/// The file is closed: there may be more of them than a process may hold open.
+fn written_beside(folder: &Path, text: &str) -> std::io::Result<TempPath> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".bowline-import-");
     #[cfg(unix)]
@@ -181,7 +182,7 @@ fn written_beside(folder: &Path, text: &str) -> std::io::Result<NamedTempFile> {
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
-    Ok(file)
+    Ok(file.into_temp_path())
 }
 
 fn failure(path: &Path, error: &std::io::Error) -> Failure {

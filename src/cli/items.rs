@@ -1,6 +1,7 @@
 //! `bowline items`: the items and how they stand, and which of them has a name.
 
 use bowline::api::{API_VERSION, Selector, Text};
+use bowline::change::markdown::one_line;
 use bowline::estate::select::{self, Matcher, Subject};
 use bowline::failure::Failure;
 use bowline::impact::ServiceGraph;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::options::Options;
 use super::session::{EstateArgument, Session};
-use super::{Outcome, check, render};
+use super::{Outcome, render};
 
 /// Arguments of `items`.
 #[derive(Args)]
@@ -43,9 +44,7 @@ pub struct Arguments {
 
 /// Prints the items, or those of one name.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
-    let session = Session::open(options, &arguments.estate).await?;
-    check::refuse_empty(&session.estate)?;
-    let (plan, correlation) = session.plan_and_correlation();
+    let (session, plan, correlation) = Session::planned(options, &arguments.estate).await?;
     let inventory = Inventory::new(&session.estate, &session.discovered, &correlation, &plan.findings, session.now);
     if let Some(name) = &arguments.find {
         return find(options, &session, &inventory, name);
@@ -65,10 +64,7 @@ fn chosen<'a>(session: &Session, inventory: &'a Inventory, arguments: &Arguments
         let services = graph.as_ref().map(|graph| graph.services_of(&item.name)).unwrap_or_default();
         matcher.matches(&estate.classes, &Subject::item(item, services))
     };
-    let of_class = |entry: &Entry| {
-        let wanted = &arguments.class;
-        wanted.is_empty() || wanted.iter().any(|class| *class == entry.class || estate.classes.is_a(&entry.class, class))
-    };
+    let of_class = |entry: &Entry| arguments.class.is_empty() || estate.classes.is_any(&entry.class, &arguments.class);
     let of_owner = |entry: &Entry| arguments.owner.is_empty() || entry.owner.as_ref().is_some_and(|owner| arguments.owner.contains(owner));
     inventory.of_estate().iter().filter(|entry| of_class(entry) && of_owner(entry) && selected(entry)).collect()
 }
@@ -77,13 +73,13 @@ fn find(options: &Options, session: &Session, inventory: &Inventory, name: &str)
     let hits = inventory::find(&session.estate, &session.discovered, inventory, name);
     if hits.is_empty() {
         let near = inventory::near(&session.estate, &session.discovered, inventory, name);
-        let shown = bowline::change::markdown::one_line(name);
+        let shown = one_line(name);
         let failure = Failure::new(format!("nothing is known as `{shown}`: neither declared nor found by a source"));
         let incomplete: Vec<&str> = session.discovered.answers.iter().filter(|answer| !answer.complete).map(|answer| &*answer.source).collect();
         return Err(match (near.as_slice(), incomplete.as_slice()) {
             ([], []) => failure.hint("`bowline items` lists what is declared, `bowline discover` what the sources say"),
             ([], sources) => failure.hint(format!("not every source said all that it knows: {}", sources.join(", "))),
-            (near, _) => failure.hint(format!("nearly so: {}", near.join(", "))),
+            (near, _) => failure.hint(format!("nearly so: {}", near.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", "))),
         });
     }
     let whole = json!({"apiVersion": API_VERSION, "kind": "Items", "estate": session.estate.name, "at": session.now, "find": name, "items": hits});

@@ -6,7 +6,7 @@ use clap::Args;
 use super::options::Options;
 use super::render;
 use super::session::{EstateArgument, Session};
-use super::{Outcome, base, check};
+use super::{Outcome, base};
 use bowline::failure::Failure;
 
 /// Arguments of `plan`.
@@ -35,7 +35,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
         return against(options, arguments, name).await;
     }
     let session = Session::open(options, &arguments.estate).await?;
-    check::refuse_empty(&session.estate)?;
+    session.refuse_empty()?;
     let plan = session.plan();
     options.print(&plan, |style| render::plan::render(style, &session.estate, &plan, arguments.all))?;
     Ok(if arguments.detailed_exitcode && !plan.findings.is_empty() { Outcome::Differs } else { Outcome::Done })
@@ -45,7 +45,7 @@ async fn against(options: &Options, arguments: &Arguments, name: &str) -> Result
     // First, so that a name that means nothing is told before any source is asked.
     let base = base::read(&arguments.estate, name).await?;
     let session = Session::open(options, &arguments.estate).await?;
-    check::refuse_empty(&session.estate)?;
+    session.refuse_empty()?;
     let before = base.plan(options, &session).await?;
     let difference = bowline::difference::compare(&before, &session.plan());
     let estates = (&base.estate, &session.estate);

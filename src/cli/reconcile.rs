@@ -36,7 +36,7 @@ else. Change requests go where `spec.forge` says: branches of the estate's own r
 /// Does one pass and tells what it did.
 pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Failure> {
     let mut session = Session::of_repository(options, &arguments.estate).await?;
-    check::refuse_empty(&session.estate)?;
+    session.refuse_empty()?;
     check::warn(&session.estate);
     session.confirm(options, &arguments.confirm).await?;
     let plan = session.plan();

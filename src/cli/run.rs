@@ -31,7 +31,7 @@ use super::operations::{self, Report};
 use super::options::{Format, Options, print_text};
 use super::render::{count, diagnostics};
 use super::session::{self, EstateArgument, Session};
-use super::{Outcome as Ends, check, interrupted, log, reconcile};
+use super::{Outcome as Ends, interrupted, log, reconcile};
 use bowline::controller::opening::{self, Keeper};
 use bowline::controller::settling;
 use bowline::failure::Failure;
@@ -248,7 +248,7 @@ impl Runner {
             *interval = Some(Duration::from_secs(session.estate.spec.interval_seconds().unsigned_abs()));
         }
         self.named(&session.estate.name);
-        check::refuse_empty(&session.estate)?;
+        session.refuse_empty()?;
         let opened = forge::open_with(&mut *self.keeper.lock().await, &self.options, &session.estate, session.at.as_ref())?;
         let base_branch = session.at.as_ref().and_then(|at| at.branch.clone());
         self.pulse.watch(Watched { repositories: opening::repositories(&session.estate, session.at.as_ref()), base_branch });

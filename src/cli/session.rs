@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use super::log;
-use super::options::Options;
+use super::options::{Options, print_text};
 use super::render::progress::Progress;
 use bowline::failure::Failure;
 
@@ -153,9 +153,33 @@ impl Session {
         Ok(Self { estate, discovered: Discovered { answers, history }, now, at, took, store_key, pushed, _checkout: checkout })
     }
 
+    /// The same, of an estate that has something in it, with its plan and which observation is which item.
+    pub async fn planned(options: &Options, argument: &EstateArgument) -> Result<(Self, Plan, Correlation), Failure> {
+        let session = Self::open(options, argument).await?;
+        session.refuse_empty()?;
+        let (plan, correlation) = session.plan_and_correlation();
+        Ok((session, plan, correlation))
+    }
+
+    /// Refuses to go on where nothing at all could be read.
+    pub fn refuse_empty(&self) -> Result<(), Failure> {
+        let estate = &self.estate;
+        if estate.items.is_empty() && estate.sources.is_empty() && estate.spec == bowline::api::EstateSpec::default() {
+            let _ = print_text("");
+            return Err(Failure::new("there is no estate here: no document of bowline.dev/v1alpha1 was found")
+                .hint("name a folder that holds one, or write one with `bowline init`"));
+        }
+        Ok(())
+    }
+
     /// The plan.
     pub fn plan(&self) -> Plan {
         bowline::plan::plan(&self.estate, &self.discovered, self.now)
+    }
+
+    /// The same, and which observation is which item.
+    pub fn plan_and_correlation(&self) -> (Plan, Correlation) {
+        bowline::plan::plan_and_correlation(&self.estate, &self.discovered, self.now)
     }
 
     /// Writes down that a person believes what sources say, although they suddenly say far less.
@@ -174,11 +198,6 @@ impl Session {
             self.discovered.history.confirmed.insert(name.clone(), items);
         }
         Ok(())
-    }
-
-    /// The same, and which observation is which item.
-    pub fn plan_and_correlation(&self) -> (Plan, Correlation) {
-        bowline::plan::plan_and_correlation(&self.estate, &self.discovered, self.now)
     }
 
     /// Opens the store for writing, telling what it had to do to be usable.

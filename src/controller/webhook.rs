@@ -42,14 +42,14 @@ pub struct Inbox {
     pulse: Arc<Pulse>,
     key: RwLock<Key>,
     seen: Mutex<Seen>,
-    held: AtomicUsize,
+    held: Arc<AtomicUsize>,
     time_for_body: Duration,
 }
 
 impl Inbox {
     /// One that asks this pulse for passes, and takes what is signed with this key.
     pub fn new(pulse: Arc<Pulse>, key: Key) -> Self {
-        Self { pulse, key: RwLock::new(key), seen: Mutex::default(), held: AtomicUsize::new(0), time_for_body: TIME_FOR_BODY }
+        Self { pulse, key: RwLock::new(key), seen: Mutex::default(), held: Arc::default(), time_for_body: TIME_FOR_BODY }
     }
 
     /// The same with another time for a body.

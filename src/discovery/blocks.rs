@@ -87,6 +87,14 @@ impl Drop for Abandoned {
     }
 }
 
+/// Reads on a thread of its own; where the one who asks no longer waits, the reading is told to stop. `what` names it in a sentence.
+pub(super) async fn reading<T: Send + 'static>(what: &str, read: impl FnOnce(&AtomicBool) -> T + Send + 'static) -> Result<T, String> {
+    let abandoned = Abandoned::default();
+    let stop = abandoned.0.clone();
+    let read = tokio::task::spawn_blocking(move || read(&stop)).await;
+    read.map_err(|_| format!("reading {what} failed because of a defect in Bowline; please report it"))
+}
+
 /// Maps documents: `items` gives those of one document, `place` names it in messages ("line 17").
 pub(super) fn map<'d, T: Sync>(
     documents: &'d [T],

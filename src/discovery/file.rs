@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::blocks::{Abandoned, Found};
+use super::blocks::{self, Found};
 use super::mapping::{Mapper, Problem, roomy};
 use super::patterns::{self, Bounds, Named};
 use super::{Answer, Source};
@@ -140,18 +140,9 @@ impl Source for FileSource {
     }
 
     async fn observe(&self, now: Timestamp) -> Answer {
-        // Where the one who asks no longer waits, the reading ends at the next block.
-        let abandoned = Abandoned::default();
-        let (reading, stop) = (self.reading.clone(), abandoned.0.clone());
-        let read = tokio::task::spawn_blocking(move || roomy(|| reading.read(&stop))).await;
-        let (mut found, evidence) = match read {
-            Ok(Ok(read)) => read,
-            Ok(Err(error)) => (Found::fault(error), self.reading.path.clone()),
-            Err(_) => {
-                let path = &self.reading.path;
-                (Found::fault(format!("reading `{path}` failed because of a defect in Bowline; please report it")), path.clone())
-            }
-        };
+        let (reading, path) = (self.reading.clone(), &self.reading.path);
+        let read = blocks::reading(&format!("`{path}`"), move |stop| roomy(|| reading.read(stop))).await.flatten();
+        let (mut found, evidence) = read.unwrap_or_else(|error| (Found::fault(error), path.clone()));
         found.items.shrink_to_fit();
         let error = found.told();
         Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence, items: found.items }

@@ -46,10 +46,7 @@ pub fn matcher(pattern: &str) -> Result<GlobMatcher, String> {
 /// The files that a pattern names. `folder` gives the real place of a folder below the root, by its declared path (empty
 /// for the root itself), or says why it may not be looked into. An error is about the pattern as a whole.
 pub fn matching(pattern: &str, bounds: Bounds, folder: impl FnOnce(&str) -> Result<PathBuf, String>) -> Result<Named, String> {
-    let pattern = plain(pattern);
-    if pattern.is_empty() || !Path::new(pattern).components().all(|part| matches!(part, Component::Normal(_))) {
-        return Err("a path stays below the estate's root: it is relative and has no `..`".into());
-    }
+    let pattern = below_root(pattern)?;
     let fixed: Vec<&str> = pattern.split('/').take_while(|part| !is_pattern(part)).collect();
     let deepest = if pattern.contains("**") { DEPTH } else { pattern.split('/').count().saturating_sub(fixed.len() + 1) };
     let fixed = fixed.join("/");
@@ -57,6 +54,15 @@ pub fn matching(pattern: &str, bounds: Bounds, folder: impl FnOnce(&str) -> Resu
     let mut walk = Walk { glob: matcher(pattern)?, dots, most: bounds.files, deepest, seen: 0, named: Named::default() };
     walk.folder(&folder(&fixed)?, &fixed, 0);
     Ok(walk.named)
+}
+
+/// A path or pattern without `./` before it. An error says that it leads out of the root.
+pub fn below_root(path: &str) -> Result<&str, String> {
+    let path = plain(path);
+    if path.is_empty() || !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err("a path stays below the estate's root: it is relative and has no `..`".into());
+    }
+    Ok(path)
 }
 
 fn plain(pattern: &str) -> &str {

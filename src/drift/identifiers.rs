@@ -5,7 +5,7 @@
 //! an item only together with something else, or where it is; what sources dispute; what another thing has too, declared or
 //! found; what is stale, or said by a source that lists the item several times. A doubtful match is none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::context::{Context, Item, is_unexpected, list};
 use super::{Finding, FindingKind, Severity};
@@ -22,7 +22,8 @@ pub(super) fn find(context: &Context) -> Vec<Finding> {
     }
     let naming = Naming::new(context.estate);
     let items = context.estate.items.iter().enumerate().filter(|(_, item)| wanted(item));
-    let candidates: Vec<Candidate> = items.flat_map(|(place, item)| of_item(context, &naming, place, item)).collect();
+    let repeated = repeated(context);
+    let candidates: Vec<Candidate> = items.flat_map(|(place, item)| of_item(context, &naming, &repeated, place, item)).collect();
     let others = Others::new(context, &candidates);
     candidates.iter().filter(|candidate| others.leave(candidate)).filter_map(|candidate| finding(context, candidate)).collect()
 }
@@ -44,15 +45,17 @@ struct Candidate<'a> {
     rule: u16,
 }
 
-fn of_item<'a>(context: &Context<'a>, naming: &Naming, place: usize, item: &Item) -> Vec<Candidate<'a>> {
+/// The items that a source lists several times, each with the source's answer.
+fn repeated(context: &Context) -> HashSet<(usize, u32)> {
+    let of_items = context.correlation.duplicates.iter().filter_map(|duplicate| Some((duplicate.item? as usize, &duplicate.sightings)));
+    of_items.flat_map(|(item, sightings)| sightings.iter().map(move |sighting| (item, sighting.answer))).collect()
+}
+
+fn of_item<'a>(context: &Context<'a>, naming: &Naming, repeated: &HashSet<(usize, u32)>, place: usize, item: &Item) -> Vec<Candidate<'a>> {
     let class = context.class_of(item);
-    let repeated = |answer: u32| {
-        let of_item = context.correlation.duplicates.iter().filter(|duplicate| duplicate.item.is_some_and(|item| item as usize == place));
-        of_item.flat_map(|duplicate| &duplicate.sightings).any(|sighting| sighting.answer == answer)
-    };
     // None: sources do not agree.
     let mut known: BTreeMap<&Text, Option<Candidate>> = BTreeMap::new();
-    for found in context.correlation.of(place).iter().filter(|found| found.speaks && !repeated(found.sighting.answer)) {
+    for found in context.correlation.of(place).iter().filter(|found| found.speaks && !repeated.contains(&(place, found.sighting.answer))) {
         let Some((_, observation)) = context.look(found.sighting).filter(|(source, one)| !source.is_stale(one)) else { continue };
         for (name, value) in &observation.identifiers {
             let place_of = class.is_some_and(|class| class.identification.iter().any(|rule| rule.within.as_ref() == Some(name)));

@@ -5,15 +5,13 @@
 //! or that any source knows by these identifiers. What leads to several items, or also to something that nobody declared,
 //! leads to none.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-use crate::api::{Table, Text};
 use crate::discovery::{Discovered, Observation, Target};
 use crate::estate::Estate;
-use crate::identity::ends::Ends;
-use crate::identity::{Correlation, Sighting, normal_form};
+use crate::identity::ends::{ByIdentifier, Ends, Key, keys, only_item};
+use crate::identity::{Correlation, Sighting};
 
 /// Resolves the targets of relations. What it needs for that is made when it is first asked.
 pub struct Targets<'a> {
@@ -23,11 +21,6 @@ pub struct Targets<'a> {
     declared: OnceLock<Ends<'a>>,
     seen: OnceLock<Seen<'a>>,
 }
-
-/// An identifier and its value in its normal form.
-type Key<'a> = (&'a str, Cow<'a, str>);
-/// The item that has an identifier; none where several have it.
-type ByIdentifier<'a> = HashMap<Key<'a>, Option<usize>>;
 
 /// What sources call the items that they found; only what relations speak of and no declaration says.
 #[derive(Default)]
@@ -52,13 +45,8 @@ impl<'a> Targets<'a> {
                 let seen = self.seen();
                 *seen.names.get(&(answer, &**name)).or_else(|| seen.anywhere.get(&**name))?
             }),
-            Target::Identifiers(identifiers) => self.item_of(identifiers).or_else(|| only_one(&self.seen().identifiers, identifiers)),
+            Target::Identifiers(identifiers) => self.declared().item_of(identifiers).or_else(|| only_item(&self.seen().identifiers, identifiers)),
         }
-    }
-
-    /// The declared item that has one of these identifiers; none where there is none, or where they lead to several.
-    pub(super) fn item_of(&self, identifiers: &Table<Text>) -> Option<usize> {
-        self.declared().item_of(identifiers)
     }
 
     fn named(&self, name: &str) -> Option<usize> {
@@ -129,14 +117,4 @@ struct Wanted<'a> {
 
 fn note<K: std::hash::Hash + Eq>(known: &mut HashMap<K, Option<usize>>, key: K, item: Option<usize>) {
     known.entry(key).and_modify(|first| *first = first.filter(|first| Some(*first) == item)).or_insert(item);
-}
-
-fn keys(identifiers: &Table<Text>) -> impl Iterator<Item = Key<'_>> {
-    identifiers.iter().filter_map(|(name, value)| Some((&**name, normal_form(None, name, value)?)))
-}
-
-fn only_one(known: &ByIdentifier, identifiers: &Table<Text>) -> Option<usize> {
-    let mut items = keys(identifiers).filter_map(|(name, value)| *known.get(&(name, Cow::Borrowed(&*value)))?);
-    let first = items.next()?;
-    items.all(|item| item == first).then_some(first)
 }

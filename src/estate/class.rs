@@ -104,6 +104,11 @@ impl Classes {
         self.get(name).is_some_and(|class| class.lineage.iter().any(|known| &**known == ancestor))
     }
 
+    /// Whether `name` is one of these or extends one.
+    pub fn is_any(&self, name: &str, wanted: &[Text]) -> bool {
+        wanted.iter().any(|class| **class == *name || self.is_a(name, class))
+    }
+
     /// The built-in classes alone, as they are written.
     pub fn library() -> &'static [Declared<CIClassSpec>] {
         &BUILT_IN

@@ -41,16 +41,33 @@ fn declared(name: &str) -> String {
     format!("item {name}")
 }
 
+/// The identifiers that identify, in normal form.
+pub(crate) fn keys(identifiers: &Table<Text>) -> impl Iterator<Item = Key<'_>> {
+    identifiers.iter().filter_map(|(name, value)| Some((&**name, normal_form(None, name, value)?)))
+}
+
+/// The item that has one of these identifiers; none where there is none, or where they lead to several.
+pub(crate) fn only_item(known: &ByIdentifier, identifiers: &Table<Text>) -> Option<usize> {
+    let mut items = keys(identifiers).filter_map(|(name, value)| *known.get(&(name, Cow::Borrowed(&*value)))?);
+    let first = items.next()?;
+    items.all(|item| item == first).then_some(first)
+}
+
+/// An identifier and its value in its normal form.
+pub(crate) type Key<'a> = (&'a str, Cow<'a, str>);
+/// The item that has an identifier; none where several have it.
+pub(crate) type ByIdentifier<'a> = HashMap<Key<'a>, Option<usize>>;
+
 /// Which declared item an identifier belongs to.
 pub(crate) struct Ends<'a> {
-    by_identifier: HashMap<(&'a str, Cow<'a, str>), Option<usize>>,
+    by_identifier: ByIdentifier<'a>,
     estate: &'a Estate,
 }
 
 impl<'a> Ends<'a> {
     /// Of all items that are declared.
     pub(crate) fn new(estate: &'a Estate) -> Self {
-        let mut by_identifier: HashMap<(&str, Cow<str>), Option<usize>> = HashMap::new();
+        let mut by_identifier = ByIdentifier::new();
         for (place, item) in estate.items.iter().enumerate() {
             let class = estate.classes.get(&item.spec.class);
             for (name, value) in &item.spec.identifiers {
@@ -64,12 +81,7 @@ impl<'a> Ends<'a> {
 
     /// The declared item that has one of these identifiers; none where there is none, or where they lead to several.
     pub(crate) fn item_of(&self, identifiers: &Table<Text>) -> Option<usize> {
-        let mut items = identifiers.iter().filter_map(|(name, value)| {
-            let value = normal_form(None, name, value)?;
-            *self.by_identifier.get(&(&**name, Cow::Borrowed(&*value)))?
-        });
-        let first = items.next()?;
-        items.all(|item| item == first).then_some(first)
+        only_item(&self.by_identifier, identifiers)
     }
 
     /// Whether anything that is declared has this identifier; the value is in normal form.
@@ -89,7 +101,6 @@ impl<'a> Ends<'a> {
         if let Some(item) = self.item_of(identifiers).and_then(|place| self.estate.items.get(place)) {
             return declared(&item.name);
         }
-        let spelled = identifiers.iter().filter_map(|(name, value)| Some(format!("{name} {}", normal_form(None, name, value)?)));
-        spelled.min().map_or_else(|| "nothing".to_owned(), |least| format!("with {least}"))
+        keys(identifiers).map(|(name, value)| format!("{name} {value}")).min().map_or_else(|| "nothing".to_owned(), |least| format!("with {least}"))
     }
 }

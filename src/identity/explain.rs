@@ -123,7 +123,8 @@ impl View<'_> {
         let seen = |(answer, observation): &(&Answer, &Observation)| {
             let others = found.iter().filter(|(_, other)| !std::ptr::eq(*other, *observation));
             let joined = others.filter_map(|(_, other)| self.first_same(other, observation)).min_by_key(|(strength, _)| *strength);
-            let (rule, shared) = joined.map_or((None, Vec::new()), |(_, rule)| (Some(rule.name()), rule.values(self.thing(observation))));
+            let (rule, shared) =
+                joined.map_or((None, Vec::new()), |(_, rule)| (Some(rule.name()), self.shown(&observation.class, rule.values(self.thing(observation)))));
             Seen { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule, shared, speaks: true }
         };
         let class = first.map(|observation| observation.class.clone()).unwrap_or_default();
@@ -157,7 +158,18 @@ impl View<'_> {
 
     fn asked(&self, class: &str, thing: Thing) -> Vec<Asked> {
         let rules = self.rules.of(class).iter().filter_map(|rule| self.rules.all.get(*rule));
-        rules.map(|rule| Asked { rule: rule.name(), values: rule.values(thing) }).collect()
+        rules.map(|rule| Asked { rule: rule.name(), values: self.shown(class, rule.values(thing)) }).collect()
+    }
+
+    /// Values as `Rule::values` gives them, without what the class calls sensitive (rule 8).
+    fn shown(&self, class: &str, values: Vec<String>) -> Vec<String> {
+        let Some(class) = self.estate.classes.get(class) else { return values };
+        let is_sensitive = |name: &str| class.rules.fields.get(name).is_some_and(|rules| rules.rule.sensitive);
+        let one = |value: String| match value.split_once(' ') {
+            Some((name, _)) if is_sensitive(name) => format!("{name} (sensitive)"),
+            _ => value,
+        };
+        values.into_iter().map(one).collect()
     }
 
     fn seen(&self, item: &Declared<ConfigurationItemSpec>, found: Match) -> Option<Seen> {
@@ -168,6 +180,7 @@ impl View<'_> {
         let mut shared = rule.map(|rule| rule.values(thing)).unwrap_or_default();
         let direct = shared.iter().any(|value| of_item.contains(value));
         shared.retain(|value| !direct || of_item.contains(value));
+        let shared = self.shown(&item.spec.class, shared);
         let by = rule.map(Rule::name);
         let rule = by.map(|rule| if direct { rule } else { format!("{rule}, by what another source knows of the item") });
         Some(Seen { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule, shared, speaks: found.speaks })
@@ -203,7 +216,8 @@ impl View<'_> {
         })?;
         let veto = rules.iter().take(strength).find(|rule| rule.verdict(known, thing) == Verdict::Different);
         let why = if let Some(veto) = veto {
-            format!("{} is asked before and says that they are two: {} against {}", veto.name(), veto.values(known).join(", "), veto.values(thing).join(", "))
+            let shown = |thing: Thing| self.shown(&item.spec.class, veto.values(thing)).join(", ");
+            format!("{} is asked before and says that they are two: {} against {}", veto.name(), shown(known), shown(thing))
         } else if rule.reusable && item.spec.lifecycle == Lifecycle::Retired {
             "the item is retired, and a name or an address is given to the next thing".to_owned()
         } else if let Some(other) = self.other_item(sighting) {

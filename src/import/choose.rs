@@ -48,7 +48,7 @@ impl<'a> Chosen<'a> {
 
     fn is_of(&self, class: &str) -> bool {
         let classes = &self.choice.classes;
-        classes.is_empty() || classes.iter().any(|wanted| &**wanted == class || self.estate.classes.is_a(class, wanted))
+        classes.is_empty() || self.estate.classes.is_any(class, classes)
     }
 
     fn selects(&self, observation: &Observation, class: &str) -> bool {

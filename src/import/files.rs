@@ -1,6 +1,6 @@
 //! Which items stand in which file: by owner, cluster and class, in files of a size that people read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -57,13 +57,15 @@ pub(super) fn lay_out(estate: &Estate, drafts: &[Draft], taken: &dyn Fn(&str) ->
         groups.entry(path).or_default().push(draft);
     }
     let mut files = Vec::new();
+    // The second file of the class `server` is called as the first of a class `server-2` is.
+    let mut used = BTreeSet::new();
     for (path, mut group) in groups {
         group.sort_by(|one, other| one.name.cmp(&other.name));
         let path = path.join("/");
         let mut numbers = 1_u32..;
         for documents in parts(&group) {
             let numbered = |number| if number == 1 { format!("{path}.yaml") } else { format!("{path}-{number}.yaml") };
-            let Some(path) = numbers.by_ref().map(numbered).find(|path| !taken(path)) else { continue };
+            let Some(path) = numbers.by_ref().map(numbered).find(|path| !taken(path) && used.insert(path.clone())) else { continue };
             files.push(file(path, documents));
         }
     }

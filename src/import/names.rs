@@ -1,5 +1,5 @@
 //! What imported items are called: names that objects of a cluster may have too, each once in the estate, and the same
-//! whatever else is imported with them.
+//! for the same choice of the same answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

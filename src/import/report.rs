@@ -115,7 +115,7 @@ pub(super) fn doubts(estate: &Estate, discovered: &Discovered, correlation: &Cor
     let mut left_out = Vec::new();
     for (sighting, reason) in ambiguous.chain(repeated) {
         let Some((answer, observation)) = sighting.find(discovered) else { continue };
-        let may_insert = estate.sources.iter().find(|source| source.name == answer.source).is_none_or(|source| source.spec.may_insert != Some(false));
+        let may_insert = estate.source(&answer.source).is_none_or(|source| source.spec.may_insert != Some(false));
         if may_insert && taken(&answer.source, observation) {
             let name = if observation.name.is_empty() { &observation.key } else { &observation.name };
             left_out.push(LeftOut { name: name.clone(), class: observation.class.clone(), source: answer.source.clone(), reason });

@@ -5,7 +5,7 @@
 
 mod find;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -119,15 +119,6 @@ impl Inventory {
     /// The declared items.
     pub fn of_estate(&self) -> &[Entry] {
         self.entries.get(..self.declared).unwrap_or_default()
-    }
-
-    /// How many are in each state.
-    pub fn by_state(&self) -> BTreeMap<State, usize> {
-        let mut states = BTreeMap::new();
-        for entry in &self.entries {
-            *states.entry(entry.state).or_default() += 1;
-        }
-        states
     }
 }
 

@@ -150,6 +150,21 @@ fn what_tells_new_things_apart_by_what_was_imported_before_does_not_push_that_ou
     stands(vec![answer("a", &a), answer("b", &b), answer("c", &[])], (0, 0), &Choice::default()).unwrap();
 }
 
+/// The second file of `server` would be called as the first of `server-2`.
+#[test]
+fn no_two_new_files_have_one_path() {
+    let mut files = files((0, 0));
+    let class = "apiVersion: bowline.dev/v1alpha1\nkind: CIClass\nmetadata: {name: server-2}\nspec: {extends: server}\n";
+    files.push(SourceFile { path: "class.yaml".into(), text: class.into() });
+    let one =
+        |class: &str, number: usize| format!("class: {class}, key: k-{class}-{number}, name: {class}-{number}, identifiers: {{asset/tag: {class}-{number}}}");
+    let said: Vec<String> = (0..201).map(|number| one("server", number)).chain([one("server-2", 0)]).collect();
+    let said = answer("a", &said.iter().map(String::as_str).collect::<Vec<_>>());
+    let made = import(&estate(files), &Discovered { answers: vec![said], ..Discovered::default() }, &Choice::default(), &|_| false, now());
+    let paths: Vec<&str> = made.files.iter().map(|file| &*file.path).collect();
+    assert_eq!((paths, made.report.items), (vec!["server-2-2.yaml", "server-2.yaml", "server.yaml"], 202), "{:?}", made.report.left_out);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

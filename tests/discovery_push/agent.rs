@@ -85,6 +85,8 @@ fn an_agent_that_is_refused_says_why_without_its_token() {
     assert!(ran.stderr.contains("`none`"), "{}", ran.stderr);
     let ran = machine(BOUND).bowline(&["discover", ".", "--push", "http://bowline.example.com", "--as", "web"]).ends_with(1);
     assert!(ran.stderr.contains("https"), "{}", ran.stderr);
+    let ran = machine(BOUND).bowline(&["discover", ".", "--push", "https://alice:canary@bowline.example.com", "--as", "web"]).ends_with(1);
+    assert!(ran.stderr.contains("--push") && !ran.stderr.contains("canary"), "{}", ran.stderr);
     let ran = machine(BOUND).bowline(&["discover", ".", "--push", "https://bowline.example.com"]).ends_with(1);
     assert!(ran.stderr.contains("--as"), "{}", ran.stderr);
 }

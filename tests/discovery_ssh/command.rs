@@ -64,6 +64,10 @@ fn a_fingerprint_in_the_operators_file_is_enough_to_know_a_host() {
         ),
     );
     let operator = place.state().parent().unwrap().join("credentials.yaml");
+    std::fs::write(&operator, format!("{{name: fleet, sshKey: {{file: '{}'}}, hosts: [127.0.0.0/8]}}\n", server.key.display())).unwrap();
+    let credentials = operator.to_str().unwrap();
+    let told = place.bowline(&["discover", "--credentials", credentials]).ends_with(0).stdout;
+    assert!(told.contains("is not known") && told.contains("put it into `knownHosts`"), "what to do is not cut off: {told}");
     let with = |keys: &str| {
         format!("{{name: fleet, sshKey: {{file: '{}'}}, hostKeys: {{'127.0.0.1:{}': {keys}}}, hosts: [127.0.0.0/8]}}\n", server.key.display(), server.port)
     };

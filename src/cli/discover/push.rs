@@ -1,11 +1,9 @@
 //! `bowline discover --push`: as an agent, sends what the sources said to another Bowline.
 
-use bowline::api::{Table, Text, Value};
+use bowline::api::Text;
 use bowline::discovery::Answer;
 use bowline::discovery::push::facts::Taken;
 use bowline::discovery::push::send::{self, Destination, Load};
-use bowline::estate::Classes;
-use bowline::estate::class::AttributeRules;
 use bowline::failure::Failure;
 use clap::Args;
 use jiff::Timestamp;
@@ -45,13 +43,14 @@ impl Agent {
     /// Asks the sources, sends what they said, and tells what was taken.
     pub async fn run(&self, options: &Options, argument: &EstateArgument, only: &[Text], url: &str) -> Result<(), Failure> {
         let not_pushed = |reason: String| Failure::new(format!("nothing was pushed to {url}: {reason}"));
-        send::check(url).map_err(|reason| Failure::new(format!("--push {url}: {reason}")))?;
+        send::check(url).map_err(|reason| Failure::new(format!("--push: {reason}")))?;
         let source = self.pushed_as.as_deref().unwrap_or_default();
         // Not rounded to an interval: the newest word wins there.
         let begun = options.at.unwrap_or_else(Timestamp::now);
         let mut session = Session::open_with(&Options { at: Some(begun), ..options.clone() }, argument, only).await?;
         let answers = &mut session.discovered.answers;
-        leave_out(&session.estate.classes, answers);
+        // What is sensitive stays on this machine. Left out, it differs from nothing; masked, it would.
+        super::mask(&session.estate.classes, answers, None);
         let silent: Vec<String> = answers.iter().filter(|answer| !answer.complete).map(incomplete).collect();
         for why in &silent {
             session::warn(why);
@@ -94,27 +93,4 @@ fn line(url: &str, source: &str, load: &Load, taken: Taken, whole: bool) -> Stri
         "Pushed {}{all} to {url} as {source}: {taken} taken, {unchanged} unchanged, {older} older{went}; {known} known there.\n",
         count(load.len(), "observation")
     )
-}
-
-/// What is sensitive stays on this machine. Left out, it differs from nothing; masked, it would.
-fn leave_out(classes: &Classes, answers: &mut [Answer]) {
-    for item in answers.iter_mut().flat_map(|answer| &mut answer.items) {
-        if let Some(class) = classes.get(&item.class) {
-            item.attributes = harmless(&class.rules, &item.attributes);
-        }
-    }
-}
-
-fn harmless(rules: &AttributeRules, values: &Table<Value>) -> Table<Value> {
-    let value = |(name, value): (&Text, &Value)| Some((name.clone(), harmless_value(rules.fields.get(name), value)?));
-    values.iter().filter_map(value).collect()
-}
-
-fn harmless_value(rules: Option<&AttributeRules>, value: &Value) -> Option<Value> {
-    match (rules, value) {
-        (Some(rules), _) if rules.rule.sensitive => None,
-        (Some(rules), Value::Map(parts)) => Some(Value::Map(harmless(rules, parts))),
-        (Some(AttributeRules { each: Some(each), .. }), Value::List(list)) => Some(list.iter().filter_map(|value| harmless_value(Some(each), value)).collect()),
-        (_, value) => Some(value.clone()),
-    }
 }

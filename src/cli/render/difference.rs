@@ -116,7 +116,7 @@ fn on_terminal(style: Style, (before, after): (&Estate, &Estate), base: &Base, d
     section("Change requests that would change", lines(&changes.changed, all, |pair| changed_request(style, pair)));
     section("New problems", lines(&difference.diagnostics, all, |problem| format!("  {}\n", markdown::one_line(&problem_line(problem)))));
     let incomplete: Vec<_> = unanswered(difference).collect();
-    section("Sources that did not answer in full", lines(&incomplete, all, |(name, why)| format!("  {name}  {}\n", markdown::one_line(why))));
+    section("Sources that did not answer in full", lines(&incomplete, all, |(name, why)| format!("  {name}  {}\n", markdown::one_sentence(why))));
     let services = touched(&difference.services, |service| format!("{} ({})", service.name, effect(style, service.effect)));
     text.push_str(&match counts(difference) {
         told if told.is_empty() => "Nothing changes: the same findings and the same change requests.\n".to_owned(),

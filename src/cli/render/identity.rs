@@ -8,13 +8,13 @@ use super::super::options::Style;
 /// The whole explanation.
 pub fn text(style: Style, identity: &Identity) -> String {
     let mut text = match &identity.item {
-        Some(item) => format!("{} {}\n", style.bold(item), style.dim(&identity.class)),
-        None => format!("{} {}\n", style.bold("Not declared"), style.dim(&identity.class)),
+        Some(item) => format!("{} {}\n", style.bold(item), style.dim(&one_line(&identity.class))),
+        None => format!("{} {}\n", style.bold("Not declared"), style.dim(&one_line(&identity.class))),
     };
     section(&mut text, style, "Its names", &identity.names, |name| match &name.compared {
-        Some(compared) if **compared == *name.value => format!("{} {}", name.identifier, one_line(&name.value)),
-        Some(compared) => format!("{} {}, compared as {}", name.identifier, one_line(&name.value), one_line(compared)),
-        None => format!("{} {}, a placeholder: it identifies nothing", name.identifier, one_line(&name.value)),
+        Some(compared) if **compared == *name.value => format!("{} {}", one_line(&name.identifier), one_line(&name.value)),
+        Some(compared) => format!("{} {}, compared as {}", one_line(&name.identifier), one_line(&name.value), one_line(compared)),
+        None => format!("{} {}, a placeholder: it identifies nothing", one_line(&name.identifier), one_line(&name.value)),
     });
     let mut number = 0;
     section(&mut text, style, "Rules of its class, the strongest first", &identity.rules, |asked| {

@@ -28,9 +28,9 @@ pub fn render(style: Style, of: &Plan, inventory: &Inventory, entries: &[&Entry]
         text.push_str(&format!("… and {} more (--all shows them)\n", count(entries.len() - shown, "item")));
     }
     text.push_str(&format!("\n{}", summary(entries)));
-    let undeclared = inventory.entries.len() - inventory.declared;
+    let undeclared = inventory.entries.iter().filter(|entry| entry.state == State::Undeclared && entry.drift.is_empty()).count();
     if undeclared > 0 {
-        text.push_str(&format!("{} found besides that nobody declared; `bowline import` declares them.\n", count(undeclared, "thing")));
+        text.push_str(&format!("{} found besides that nobody declared; `bowline import` declares what it can of them.\n", count(undeclared, "thing")));
     }
     text
 }

@@ -51,7 +51,7 @@ pub fn sources(style: Style, sources: &[SourceReport]) -> String {
         text.push_str(&format!("{bullet}{mark} {:<width$}  {items}", source.name));
         if let Some(error) = &source.error {
             let follows = if source.complete { "" } else { "; nothing is concluded absent from it" };
-            text.push_str(&format!("  {}{}", style.paint("33", &markdown::one_line(error)), style.dim(follows)));
+            text.push_str(&format!("  {}{}", style.paint("33", &markdown::one_sentence(error)), style.dim(follows)));
         }
         text.push('\n');
     }

@@ -20,7 +20,7 @@ use crate::estate::Estate;
 /// The shortest token that is hard to guess, in bytes.
 const SHORTEST_TOKEN: usize = 16;
 /// How many bytes of facts are kept in memory, over all sources.
-const MOST_IN_ALL: usize = 4 * MOST_BYTES;
+pub(super) const MOST_IN_ALL: usize = 4 * MOST_BYTES;
 /// How long a batch may take to come.
 const TIME_FOR_BODY: Duration = Duration::from_secs(20);
 
@@ -30,7 +30,7 @@ pub struct Desk {
     sources: RwLock<Sources>,
     /// What an unknown source is compared with, so that it takes as long as a known one.
     nobodys: Token,
-    pub(super) held: AtomicUsize,
+    pub(super) held: Arc<AtomicUsize>,
     pub(super) time_for_body: Duration,
 }
 
@@ -66,7 +66,7 @@ pub(super) enum Asker {
 
 impl Default for Desk {
     fn default() -> Self {
-        Self { sources: RwLock::default(), nobodys: Token::new(&Secret::new("")), held: AtomicUsize::new(0), time_for_body: TIME_FOR_BODY }
+        Self { sources: RwLock::default(), nobodys: Token::new(&Secret::new("")), held: Arc::default(), time_for_body: TIME_FOR_BODY }
     }
 }
 

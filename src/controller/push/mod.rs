@@ -10,8 +10,8 @@
 //! 401 no such source, or not its token               415 another form      503 not now: Retry-After
 //! ```
 //!
-//! `desk` says who may push what where, `rate` (pure) how often. A stranger is refused by the head of the request, before anything of its body is
-//! read; a batch is taken as a whole or not at all, and answered once it is on the disk. Nothing of a body or a token is logged or answered. It asks
+//! `desk` says who may push what where, `rate` (pure) how often. A stranger is refused by the head of the request: of its body up to 1 MiB is read,
+//! and dropped; a batch is taken as a whole or not at all, and answered once it is on the disk. Nothing of a body or a token is logged or answered. It asks
 //! for no pass: an agent must not be able to have every other source asked. The next pass sees what was brought.
 
 mod desk;
@@ -33,10 +33,10 @@ use serde_json::{Value, json};
 
 use super::body::{self, Unread};
 use crate::api::Text;
-use crate::discovery::push::batch::{self, LARGEST};
-use crate::discovery::push::facts::{Batch, MOST_FACTS, Taken};
+use crate::discovery::push::batch::{self, LARGEST, Refusal};
+use crate::discovery::push::facts::{Batch, MOST_BYTES, MOST_FACTS, Taken};
 use crate::discovery::push::shelf::ShelfError;
-use desk::{Asker, Place};
+use desk::Asker;
 
 pub use desk::{Desk, folder};
 
@@ -127,30 +127,34 @@ async fn judge(desk: &Desk, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> 
     if at > latest {
         return Err(Reply::refusal(StatusCode::BAD_REQUEST, format!("`at` is in the future: {at}")));
     }
-    let facts = batch::parse(&held.bytes, at, latest).map_err(|refusal| {
-        let lines: Vec<Value> = refusal.lines.iter().map(|(line, error)| json!({"line": line, "error": error})).collect();
-        Reply { status: StatusCode::BAD_REQUEST, body: json!({"error": refusal.reason, "lines": lines}).to_string(), header: None }
-    })?;
-    drop(held);
-    let source = place.source.clone();
-    keep(desk, place, Batch { facts, whole: asked.complete.then_some(at) }, now).await.map(|taken| (source, taken))
+    let (source, room) = (place.source.clone(), desk.room(&place));
+    // Off the threads that wait for others, and done even if whoever sent it does not wait for the answer. What is held is counted until then.
+    let keeping = tokio::task::spawn_blocking(move || {
+        let facts = batch::parse(&held.bytes, at, latest).map_err(refused)?;
+        let taken = place.take(Batch { facts, whole: asked.complete.then_some(at) }, now, room).map_err(not_kept);
+        drop(held);
+        taken
+    });
+    let defect = |_| Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, "this failed because of a defect in Bowline; please report it");
+    keeping.await.map_err(defect)?.map(|taken| (source, taken))
 }
 
-/// Takes a batch, off the threads that wait for others. It is taken even if whoever sent it does not wait for the answer.
-async fn keep(desk: &Desk, place: Arc<Place>, batch: Batch, now: Timestamp) -> Result<Taken, Reply> {
-    let room = desk.room(&place);
-    let keeping = tokio::task::spawn_blocking(move || place.take(batch, now, room));
-    match keeping.await {
-        Ok(Ok(taken)) => Ok(taken),
-        Ok(Err(ShelfError::Full(full))) => {
-            let most = format!("{full}: at most {MOST_FACTS} observations and 64 MiB of a source, 256 MiB in all; nothing of the batch was taken");
-            Err(Reply::refusal(StatusCode::PAYLOAD_TOO_LARGE, most))
+fn refused(refusal: Refusal) -> Reply {
+    let lines: Vec<Value> = refusal.lines.iter().map(|(line, error)| json!({"line": line, "error": error})).collect();
+    Reply { status: StatusCode::BAD_REQUEST, body: json!({"error": refusal.reason, "lines": lines}).to_string(), header: None }
+}
+
+fn not_kept(error: ShelfError) -> Reply {
+    match error {
+        ShelfError::Full(full) => {
+            let (own, all) = (MOST_BYTES >> 20, desk::MOST_IN_ALL >> 20);
+            let most = format!("{full}: at most {MOST_FACTS} observations and {own} MiB of a source, {all} MiB in all; nothing of the batch was taken");
+            Reply::refusal(StatusCode::PAYLOAD_TOO_LARGE, most)
         }
-        Ok(Err(ShelfError::Unkept(reason))) => {
+        ShelfError::Unkept(reason) => {
             tracing::warn!("a batch of observations was not kept: {reason}");
-            Err(Reply::later(StatusCode::SERVICE_UNAVAILABLE, SOON, reason))
+            Reply::later(StatusCode::SERVICE_UNAVAILABLE, SOON, reason)
         }
-        Err(_) => Err(Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, "this failed because of a defect in Bowline; please report it")),
     }
 }
 

@@ -12,11 +12,12 @@ mod host;
 mod read;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::blocks::{Abandoned, Found};
+use super::blocks::{self, Found};
 use super::file::Files;
 use super::{Answer, Source};
 use crate::api::Text;
@@ -50,15 +51,9 @@ impl Source for NmapSource {
     }
 
     async fn observe(&self, now: Timestamp) -> Answer {
-        // Where the one who asks no longer waits, the reading ends at the next element.
-        let abandoned = Abandoned::default();
-        let (path, manner, files, stop) = (self.path.clone(), self.manner.clone(), self.files.clone(), abandoned.0.clone());
-        let reading = tokio::task::spawn_blocking(move || match files.open(&path) {
-            Ok(file) => read::read(file, &manner, &stop),
-            Err(error) => Found::fault(error),
-        });
-        let defect = || Found::fault(format!("reading `{}` failed because of a defect in Bowline; please report it", self.path));
-        let found = reading.await.unwrap_or_else(|_| defect());
+        let (path, manner, files) = (self.path.clone(), self.manner.clone(), self.files.clone());
+        let read = move |stop: &AtomicBool| Ok(read::read(files.open(&path)?, &manner, stop));
+        let found = blocks::reading(&format!("`{}`", self.path), read).await.flatten().unwrap_or_else(Found::fault);
         let error = found.told();
         Answer { source: self.name.clone(), at: now, complete: error.is_none(), error, evidence: self.path.clone(), items: found.items }
     }

@@ -1,9 +1,13 @@
 //! A batch as it is sent: one observation a line. Pure. One bad line refuses the whole, so that nobody takes a part for all.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use jiff::Timestamp;
 
 use super::facts::Fact;
 use crate::access::web::one_line;
+use crate::api::Text;
 use crate::discovery::mapping::{Mapper, Node};
 
 /// The largest batch in bytes.
@@ -37,8 +41,18 @@ pub fn parse(body: &[u8], now: Timestamp, latest: Timestamp) -> Result<Vec<Fact>
     }
     let mapper = Mapper::compile(None, None).map_err(|_| whole("the form of observations cannot be read".to_owned()))?;
     let (mut facts, mut wrong, mut count) = (Vec::new(), Vec::new(), 0);
+    // Of two words of one instant neither is the newer, and one would be lost in silence: things that share a key.
+    let mut said: HashMap<(Text, Timestamp), Box<str>> = HashMap::new();
+    let mut once = |fact: Fact| match said.entry((fact.key.clone(), fact.seen)) {
+        Entry::Occupied(known) if *known.get() != fact.line => Err("another line says something else of the same key as of the same instant".to_owned()),
+        Entry::Occupied(_) => Ok(fact),
+        Entry::Vacant(new) => {
+            new.insert(fact.line.clone());
+            Ok(fact)
+        }
+    };
     for (number, line) in lines() {
-        match fact(line, &mapper, now, latest) {
+        match fact(line, &mapper, now, latest).and_then(&mut once) {
             Ok(fact) => facts.push(fact),
             Err(reason) => {
                 count += 1;
@@ -90,6 +104,15 @@ mod tests {
         assert_eq!((&*facts[0].key, facts[0].seen.to_string().as_str()), ("a", "2026-11-25T08:00:00Z"));
         let again = parsed(&facts[0].line).unwrap();
         assert_eq!(again, facts, "what is written is read as the same");
+    }
+
+    #[test]
+    fn two_words_of_one_key_and_instant_are_no_batch_unless_they_are_one() {
+        let line = |cpus: u8, more: &str| format!("{{\"class\": \"x\", \"key\": \"a\", \"attributes\": {{\"cpus\": {cpus}}}{more}}}\n");
+        assert_eq!(parsed(&(line(4, "") + &line(4, ""))).map(|facts| facts.len()), Ok(2));
+        assert_eq!(parsed(&(line(4, "") + &line(8, ", \"seen\": \"2026-11-25T07:00:00Z\""))).map(|facts| facts.len()), Ok(2));
+        let refusal = parsed(&(line(4, "") + &line(8, ""))).unwrap_err();
+        assert!(refusal.lines[0].0 == 2 && refusal.lines[0].1.contains("the same key"), "{refusal:?}");
     }
 
     #[test]

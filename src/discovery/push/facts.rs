@@ -1,8 +1,8 @@
 //! What is known of a source by what was pushed: of each key the newest word. Pure.
 //!
 //! An observation tells of its key as of its `seen`. A batch that was declared whole tells of every key as of its own instant: of those that it names
-//! what stands in it, of all others that they are not there. So the order in which batches come does not matter, and one that comes twice changes
-//! nothing.
+//! what stands in it, of all others that they are not there. So the order in which batches come does not matter (of two words of one instant the first that
+//! came stays; a batch that holds both is refused), and one that comes twice changes nothing.
 
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::blocks::{self, Abandoned, Found};
+use super::blocks::{self, Found};
 use super::mapping::{Mapper, roomy};
 use super::{Answer, Source};
 use crate::api::discovery_source::PushSource as Spec;
@@ -69,11 +69,8 @@ impl Source for PushSource {
     }
 
     async fn observe(&self, now: Timestamp) -> Answer {
-        let abandoned = Abandoned::default();
-        let (file, stop) = (self.file.clone(), abandoned.0.clone());
-        let reading = tokio::task::spawn_blocking(move || roomy(|| read(&file, &stop)));
-        let defect = || Err("reading what was pushed failed because of a defect in Bowline; please report it".to_owned());
-        let read = reading.await.unwrap_or_else(|_| Ok(defect())).unwrap_or_else(Err);
+        let file = self.file.clone();
+        let read = blocks::reading("what was pushed", move |stop| roomy(|| read(&file, stop))).await.flatten().flatten();
         let answer = Answer { source: self.name.clone(), at: now, evidence: "what agents pushed".into(), ..Answer::default() };
         let Read { whole, mut found } = match read {
             Ok(read) => read,

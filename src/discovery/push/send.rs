@@ -6,7 +6,6 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 use jiff::Timestamp;
 use reqwest::Url;
-use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::batch::{LARGEST, MOST_LINES};
@@ -97,13 +96,6 @@ impl Load {
     }
 }
 
-/// What the other Bowline says.
-#[derive(Deserialize)]
-struct Told {
-    #[serde(flatten)]
-    taken: Taken,
-}
-
 /// Sends all of it. The error is one sentence, without secrets, and says how much was taken before.
 pub async fn send(to: &Destination<'_>, load: &Load, access: &Access, credentials: &Credentials) -> Result<Taken, String> {
     let url = address(to, load.whole)?;
@@ -188,7 +180,7 @@ async fn patiently(carrier: &Carrier, url: &Url, token: &HeaderValue, portion: &
             },
         };
         let (limited, wait, reason) = match verdict {
-            Verdict::Good => continue,
+            Verdict::Good => return Err("its answer was not read".to_owned()),
             Verdict::Final(reason) => return Err(reason),
             Verdict::Moved(_) => return Err("the server sends on to another address, to which no token goes; give that address".to_owned()),
             Verdict::Limited { wait, reason } => (true, wait, reason),
@@ -207,8 +199,7 @@ async fn patiently(carrier: &Carrier, url: &Url, token: &HeaderValue, portion: &
 }
 
 fn taken(body: &[u8]) -> Result<Taken, String> {
-    let told: Told = serde_json::from_slice(body).map_err(|_| "the answer is not Bowline's; see whether this is the address of its listener".to_owned())?;
-    Ok(told.taken)
+    serde_json::from_slice(body).map_err(|_| "the answer is not Bowline's; see whether this is the address of its listener".to_owned())
 }
 
 #[cfg(test)]

@@ -44,12 +44,9 @@ pub(crate) fn mistakes(spec: &SnmpSource) -> Vec<(String, String)> {
     wrong
 }
 
-/// The devices, each once, in order. Those that cannot be read are mistakes.
+/// The devices, each once, in order.
 pub(super) fn targets(spec: &SnmpSource) -> Vec<Endpoint> {
-    let mut targets: Vec<Endpoint> = spec.targets.iter().filter_map(|target| Endpoint::with_default_port(target, PORT).ok()).collect();
-    targets.sort();
-    targets.dedup();
-    targets
+    Endpoint::each_once(&spec.targets, PORT)
 }
 
 /// The tables that are read, each once, in order.

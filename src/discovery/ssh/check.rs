@@ -41,12 +41,9 @@ fn is_account(user: &str) -> bool {
     !user.is_empty() && user.len() <= 64 && !user.starts_with('-') && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@\\$".contains(&byte))
 }
 
-/// The machines, each once, in order. Those that cannot be read are mistakes.
+/// The machines, each once, in order.
 pub(super) fn hosts(spec: &SshSource) -> Vec<Endpoint> {
-    let mut hosts: Vec<Endpoint> = spec.hosts.iter().filter_map(|host| Endpoint::with_default_port(host, PORT).ok()).collect();
-    hosts.sort();
-    hosts.dedup();
-    hosts
+    Endpoint::each_once(&spec.hosts, PORT)
 }
 
 /// How long one machine may take.

@@ -29,6 +29,14 @@ impl Endpoint {
         // What is wrong is told of what was written.
         whole.parse().map_err(|error: String| error.replacen(&format!("`{whole}`"), &format!("`{bare}`"), 1))
     }
+
+    /// Those that are named, each once, in order. Texts that cannot be read are left out: a check of the document tells them.
+    pub(crate) fn each_once<T: AsRef<str>>(texts: &[T], port: u16) -> Vec<Self> {
+        let mut endpoints: Vec<Self> = texts.iter().filter_map(|text| Self::with_default_port(text.as_ref(), port).ok()).collect();
+        endpoints.sort();
+        endpoints.dedup();
+        endpoints
+    }
 }
 
 impl FromStr for Endpoint {

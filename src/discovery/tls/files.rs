@@ -48,10 +48,7 @@ impl Root {
         if patterns::is_pattern(pattern) {
             return patterns::matching(pattern, Bounds { files: FILES, hidden: true }, |folder| self.inside(folder));
         }
-        let path = pattern.strip_prefix("./").unwrap_or(pattern);
-        if path.is_empty() || !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err("a path stays below the estate's root: it is relative and has no `..`".into());
-        }
+        let path = patterns::below_root(pattern)?;
         Ok(Named { files: BTreeSet::from([path.to_owned()]), ..Named::default() })
     }
 
