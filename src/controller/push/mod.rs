@@ -130,7 +130,7 @@ async fn judge(desk: &Desk, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> 
     let (source, room) = (place.source.clone(), desk.room(&place));
     // Off the threads that wait for others, and done even if whoever sent it does not wait for the answer. What is held is counted until then.
     let keeping = tokio::task::spawn_blocking(move || {
-        let facts = batch::parse(&held.bytes, at, latest).map_err(refused)?;
+        let facts = batch::parse(&held.bytes, at, latest).map_err(|refusal| refused(&refusal))?;
         let taken = place.take(Batch { facts, whole: asked.complete.then_some(at) }, now, room).map_err(not_kept);
         drop(held);
         taken
@@ -139,7 +139,7 @@ async fn judge(desk: &Desk, uri: &Uri, headers: &HeaderMap, body: &mut Body) -> 
     keeping.await.map_err(defect)?.map(|taken| (source, taken))
 }
 
-fn refused(refusal: Refusal) -> Reply {
+fn refused(refusal: &Refusal) -> Reply {
     let lines: Vec<Value> = refusal.lines.iter().map(|(line, error)| json!({"line": line, "error": error})).collect();
     Reply { status: StatusCode::BAD_REQUEST, body: json!({"error": refusal.reason, "lines": lines}).to_string(), header: None }
 }
