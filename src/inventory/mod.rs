@@ -182,14 +182,17 @@ impl Maker<'_> {
     fn found(&self, sightings: &[Sighting], state: State) -> Entry {
         let seen: Vec<Told> = sightings.iter().filter_map(|sighting| Some((*sighting, sighting.find(self.discovered)?))).collect();
         let depth = |class: &Text| self.estate.classes.get(class).map_or(0, |class| class.lineage.len());
-        let class = seen.iter().map(|(_, (_, one))| &one.class).rev().max_by_key(|class| depth(class));
-        let name = seen.iter().map(|(_, (_, one))| if one.name.is_empty() { &one.key } else { &one.name }).next();
+        // As `Undeclared` tells of it: the source of the highest priority first.
+        let mut best: Vec<&Told> = seen.iter().collect();
+        best.sort_by_key(|(_, (answer, _))| std::cmp::Reverse(self.estate.source(&answer.source).map_or(0, |source| source.spec.priority)));
+        let class = best.iter().map(|(_, (_, one))| &one.class).rev().max_by_key(|class| depth(class));
+        let name = best.iter().map(|(_, (_, one))| &one.name).find(|name| !name.is_empty()).or_else(|| best.first().map(|(_, (_, one))| &one.key));
         let at = |(_, (answer, one)): &Told| one.seen.unwrap_or(answer.at);
         let is_old = |told: &Told| self.fresh_from.get(told.0.answer as usize).is_some_and(|from| at(told) < *from);
         Entry {
             name: name.cloned().unwrap_or_default(),
             class: class.cloned().unwrap_or_default(),
-            owner: seen.iter().find_map(|(_, (_, one))| one.owner.clone()),
+            owner: best.iter().find_map(|(_, (_, one))| one.owner.clone()),
             state,
             last_seen: seen.iter().map(at).max(),
             stale: !seen.is_empty() && seen.iter().all(is_old),

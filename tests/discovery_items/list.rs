@@ -1,7 +1,10 @@
 //! The list.
 
+use bowline::inventory::Inventory;
+use bowline::plan::plan_and_correlation;
 use serde_json::json;
 
+use crate::builders::{answer, discovered, estate, now, source};
 use crate::support::{AT, Place};
 use crate::world::quay;
 
@@ -69,4 +72,17 @@ fn a_source_that_did_not_say_all_is_named() {
     place.write("observed/netbox.json", "{\"error\": \"403 Forbidden\"}");
     let told = place.bowline(&["items", "--at", AT]).ends_with(0).stdout;
     assert!(told.contains("✗ netbox"), "{told}");
+}
+
+/// The best source names it, here as in the plan.
+#[test]
+fn what_nobody_declared_has_one_name_and_class_wherever_it_is_told() {
+    let a = answer("a", &["class: server, key: '1', name: x, identifiers: {bios/uuid: u-1}"]);
+    let b = answer("b", &["class: virtual-machine, key: '2', name: y, identifiers: {bios/uuid: u-1}"]);
+    let (estate, discovered) = (estate(&[source("a", ""), source("b", "priority: 10")]), discovered(vec![a, b]));
+    let (plan, correlation) = plan_and_correlation(&estate, &discovered, now());
+    let inventory = Inventory::new(&estate, &discovered, &correlation, &plan.findings, now());
+    let entry = &inventory.entries[0];
+    assert_eq!((&*entry.name, &*entry.class), ("y", "virtual-machine"));
+    assert_eq!((&entry.name, &entry.class), (&plan.findings[0].item, &plan.findings[0].class));
 }
