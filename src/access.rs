@@ -210,7 +210,7 @@ impl Access {
         Arc::new(Resolver { access: Arc::new(self.clone()), port })
     }
 
-    /// The same without blocking.
+    /// [`Access::resolve`] without blocking.
     pub(crate) async fn resolve_async(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, AccessError> {
         let lookup = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((bare_host(host), port))).await;
         let found = lookup

@@ -26,6 +26,7 @@ pub(super) fn name_of(text: &str) -> Option<String> {
     let (host, port) = split_port(text)?;
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_lowercase();
     let is_name = !host.is_empty() && !host.contains(|letter: char| letter.is_whitespace() || matches!(letter, '*' | '?' | ',' | '/'));
+    let host = host.parse::<std::net::Ipv6Addr>().map_or(host, |address| address.to_string());
     is_name.then(|| known_as(&host, port.unwrap_or(PORT)))
 }
 
@@ -48,6 +49,7 @@ mod tests {
             ("[web-1]:2222", "[web-1]:2222"),
             ("[2001:db8::1]:22", "2001:db8::1"),
             ("2001:db8::1", "2001:db8::1"),
+            ("[2001:DB8:0:0::1]:22", "2001:db8::1"),
         ] {
             assert_eq!(name_of(text).as_deref(), Some(name), "{text}");
         }

@@ -153,7 +153,9 @@ fn login(keys: &Keys<'_>, file: &mut dyn FnMut(&str, &str) -> Result<PathBuf, St
         "community" => Login::Community(keys.secret("community")?),
         "authPassword" => {
             let authentication = (keys.text("authProtocol")?, keys.secret("authPassword")?);
-            let privacy = if keys.has("privPassword") { Some((keys.text("privProtocol")?, keys.secret("privPassword")?)) } else { None };
+            // Half of it is a mistake: what is to be encrypted must not go in the clear for it.
+            let privacy =
+                if keys.has("privProtocol") || keys.has("privPassword") { Some((keys.text("privProtocol")?, keys.secret("privPassword")?)) } else { None };
             Login::SnmpUser(snmp::User::new(keys.text("username")?.into(), authentication, privacy)?)
         }
         "tls.crt" => Login::ClientCertificate { certificate: keys.text("tls.crt")?.into(), key: keys.secret("tls.key")? },
@@ -232,6 +234,7 @@ mod tests {
             [("username", "alice"), ("authProtocol", "SHA256"), ("authPassword", "canary-4711"), ("privProtocol", "AES128"), ("privPassword", "canary-4711")];
         assert!(matches!(login(&user), Login::SnmpUser(snmp::User { privacy: Some(_), .. })));
         assert!(matches!(login(&user[..3]), Login::SnmpUser(snmp::User { privacy: None, .. })));
+        assert!(read(&secret(true, "git.example.com", &user[..4])).is_err_and(|error| error.contains("privPassword")));
         let app = [("githubAppId", "1"), ("githubAppInstallationId", "2"), ("githubAppPrivateKey", "canary")];
         assert!(matches!(login(&app), Login::GithubApp { app_id: 1, installation_id: 2, .. }));
     }

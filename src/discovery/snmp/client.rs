@@ -69,7 +69,14 @@ pub(super) struct Session {
 pub(super) async fn look(addresses: &[SocketAddr], auth: &Auth, limits: &Limits, tables: &[SnmpTable]) -> Result<(SocketAddr, Facts), String> {
     let mut reason = "it has no address".to_owned();
     for address in addresses {
-        let mut session = Session::open(*address, auth, limits).await?;
+        let mut session = match Session::open(*address, auth, limits).await {
+            Ok(session) => session,
+            // This side may have no way to addresses of its kind.
+            Err(error) => {
+                reason = error;
+                continue;
+            }
+        };
         let mut facts = Facts::default();
         match session.scalars(&SYSTEM, &mut facts).await {
             // Nobody is there, so another address is tried; what answers has been found, whatever it says.

@@ -58,9 +58,9 @@ pub fn found(target: &Endpoint, address: IpAddr, facts: &Facts, spec: &Spec) -> 
     Found { observation, neighbors }
 }
 
-/// The target as people write it: without the usual port.
+/// The key of a target.
 pub fn key_of(target: &Endpoint) -> Text {
-    if target.port == PORT { target.host.clone() } else { target.to_string().into() }
+    target.short(PORT)
 }
 
 /// A system's name as a host's full name; none where it is short, an address or no host's name at all.

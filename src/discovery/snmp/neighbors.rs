@@ -152,12 +152,19 @@ pub fn resolve(found: Vec<Found>) -> Vec<Observation> {
         interfaces.chain(observation.identifiers.get(CHASSIS).map(|mac| &**mac)).for_each(|mac| macs.add(mac, place));
         names.add(&observation.name, place);
     }
+    // A name is weaker than a chassis: it says nothing where the device of that name has another.
+    let fits = |place: &usize, mac: Option<&str>| {
+        let own = found.get(*place).and_then(|one| one.observation.identifiers.get(CHASSIS));
+        own.zip(mac).is_none_or(|(own, mac)| own.eq_ignore_ascii_case(mac))
+    };
     let targets: Vec<BTreeSet<Toward>> = found
         .iter()
         .enumerate()
         .map(|(place, one)| {
             let known = |neighbor: &Neighbor| {
-                neighbor.mac.as_deref().and_then(|mac| macs.find(mac)).or_else(|| neighbor.name.as_deref().and_then(|name| names.find(name)))
+                let mac = neighbor.mac.as_deref();
+                let by_name = || neighbor.name.as_deref().and_then(|name| names.find(name)).filter(|place| fits(place, mac));
+                mac.and_then(|mac| macs.find(mac)).or_else(by_name)
             };
             let others = one.neighbors.iter().filter(|neighbor| !neighbor.telephone).map(|neighbor| (known(neighbor), neighbor));
             // What is seen by itself has a cable that leads back to it.
@@ -265,6 +272,12 @@ mod tests {
         let to = ["printer", "chassis/mac=00:00:00:00:00:08 dns/fqdn=r1.example.com"].map(str::to_owned);
         let [(_, found)] = &*connected(vec![device("sw-1", "", "S1", &beside)]) else { panic!() };
         assert_eq!(found.iter().collect::<BTreeSet<_>>(), to.iter().collect());
+    }
+
+    #[test]
+    fn a_neighbour_with_the_name_of_a_device_and_another_chassis_is_not_that_device() {
+        let found = vec![device("switch", "00:00:00:00:00:01", "S1", &[beside("00:00:00:00:00:08", "switch")])];
+        assert_eq!(connected(found), [("switch".to_owned(), vec!["chassis/mac=00:00:00:00:00:08".to_owned()])]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn mistakes(spec: &SshSource) -> Vec<(String, String)> {
         say("credentials", "it names no credential; the operator gives one, with `sshKey` or `password`");
     }
     if spec.user.as_ref().is_some_and(|user| !is_account(user)) {
-        say("user", "this is no name of an account; write letters, digits, `.`, `_`, `-` and `@`");
+        say("user", "this is no name of an account; write letters, digits and `. _ - @ \\ $`");
     }
     if spec.each.as_ref().is_some_and(|period| period.seconds() < 1) {
         say("each", "it takes a second or more");

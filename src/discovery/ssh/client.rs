@@ -150,10 +150,10 @@ async fn read(session: &Handle<Judge>, with_packages: bool) -> Result<(Machine, 
     let system = facts::system(&run(session, Command::System).await?)?;
     let mut outputs = Outputs::new();
     for command in ALWAYS {
-        outputs.insert(command, run(session, command).await?);
+        outputs.insert(command, whole(session, command).await?);
     }
     if outputs.get(&Command::FileSystems).is_none_or(|output| output.text.trim().is_empty()) {
-        outputs.insert(Command::PlainFileSystems, run(session, Command::PlainFileSystems).await?);
+        outputs.insert(Command::PlainFileSystems, whole(session, Command::PlainFileSystems).await?);
     }
     let machine = facts::machine(system, &outputs);
     if !with_packages {
@@ -171,6 +171,12 @@ async fn read(session: &Handle<Judge>, with_packages: bool) -> Result<(Machine, 
         Ok(packages) => (Machine { packages, ..machine }, None),
         Err(reason) => (machine, Some(reason)),
     })
+}
+
+/// Runs one command that must end by itself; what it complains of may be what it did not find.
+async fn whole(session: &Handle<Judge>, command: Command) -> Result<Output, String> {
+    let output = run(session, command).await?;
+    if output.is_cut() { Err(format!("`{}` was broken off", command.line())) } else { Ok(output) }
 }
 
 /// Runs one command to its end. What it complains of is not kept.

@@ -104,6 +104,11 @@ impl Output {
         self.status == Some(0)
     }
 
+    /// Whether it was ended before it had said everything: by a signal, which a shell tells as a status above 128.
+    pub(super) fn is_cut(&self) -> bool {
+        self.status.is_none_or(|status| status > 128)
+    }
+
     /// Whether there is no such program.
     pub(super) fn is_missing(&self) -> bool {
         self.status == Some(127)

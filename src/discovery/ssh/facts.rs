@@ -48,7 +48,7 @@ pub(super) fn machine([_, host, kernel, architecture]: [String; 4], outputs: &Ou
         memory: installed_memory(file("/sys/devices/system/memory/block_size_bytes"), text(Command::Memory))
             .or_else(|| file("/proc/meminfo").and_then(total_memory))
             .unwrap_or_default(),
-        virtualization: if text(Command::Container).contains("env") {
+        virtualization: if text(Command::Container).lines().any(|line| matches!(line.trim(), "/.dockerenv" | "/run/.containerenv")) {
             Some("container")
         } else {
             dmi("sys_vendor").and_then(|vendor| hypervisor(vendor, dmi("product_name").unwrap_or_default()))

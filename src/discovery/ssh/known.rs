@@ -7,9 +7,6 @@ use ring::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
 use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, KnownHosts, Marker};
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
-/// The most lines of a file.
-const MOST: usize = 100_000;
-
 /// What is known of the keys of hosts, by one who says it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
@@ -30,9 +27,9 @@ pub(super) struct Trust {
 impl Known {
     /// The lines of a file, and fingerprints. A line that cannot be read says nothing.
     pub(super) fn new(file: &str, fingerprints: Vec<(String, String)>) -> Self {
-        // Its parts may stand apart by tabs too, and a line may be set in.
-        let plain: String = file.lines().flat_map(|line| [line.trim(), "\n"]).collect::<String>().replace('\t', " ");
-        Self { entries: KnownHosts::new(&plain).take(MOST).filter_map(Result::ok).collect(), fingerprints }
+        // Its parts may stand apart by tabs and several blanks too, and a line may be set in. How many lines there are, the file's size bounds.
+        let plain: String = file.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
+        Self { entries: KnownHosts::new(&plain).filter_map(Result::ok).collect(), fingerprints }
     }
 
     /// The keys that the host may show.
@@ -175,6 +172,8 @@ mod tests {
         assert!(judge("", &hashed, "web-2", ONE).is_err());
         assert!(judge("", &format!("@revoked * {ONE}\nweb-1 {ONE}"), "web-1", ONE).unwrap_err().contains("revoked"));
         assert!(judge(&format!("web-1 {ONE}"), &format!("@revoked * {ONE}"), "web-1", ONE).unwrap_err().contains("revoked"));
+        assert!(judge("", &format!("@revoked \t *  {ONE}\nweb-1 {ONE}"), "web-1", ONE).unwrap_err().contains("revoked"));
+        assert!(judge(&format!("web-1   {ONE}"), &format!("web-1 {TWO}"), "web-1", TWO).is_err(), "the operator's word, however it is spaced");
         assert!(judge("", &format!("@cert-authority * {ONE}"), "web-1", ONE).is_err());
     }
 

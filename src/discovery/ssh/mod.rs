@@ -126,9 +126,8 @@ async fn machine(host: &Endpoint, reach: &Reach, account: Account, trust: Arc<Tr
     Ok(Found { item, missing: missing.into_iter().map(told).collect(), left_out })
 }
 
-/// The host as people write it: without the usual port.
 fn key_of(host: &Endpoint) -> Text {
-    if host.port == PORT { host.host.clone() } else { host.to_string().into() }
+    host.short(PORT)
 }
 
 fn operators(path: &Path) -> Result<String, String> {

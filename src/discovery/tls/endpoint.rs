@@ -30,6 +30,11 @@ impl Endpoint {
         whole.parse().map_err(|error: String| error.replacen(&format!("`{whole}`"), &format!("`{bare}`"), 1))
     }
 
+    /// As people write it: without the usual port.
+    pub(crate) fn short(&self, usual: u16) -> Text {
+        if self.port == usual { self.host.clone() } else { self.to_string().into() }
+    }
+
     /// Those that are named, each once, in order. Texts that cannot be read are left out: a check of the document tells them.
     pub(crate) fn each_once<T: AsRef<str>>(texts: &[T], port: u16) -> Vec<Self> {
         let mut endpoints: Vec<Self> = texts.iter().filter_map(|text| Self::with_default_port(text.as_ref(), port).ok()).collect();
