@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
+#[path = "builders/arbitrary.rs"]
+mod arbitrary;
 mod builders;
 #[path = "discovery_import/laws.rs"]
 mod laws;

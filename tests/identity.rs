@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may
 
+#[path = "builders/arbitrary.rs"]
+mod arbitrary;
 mod builders;
 
 use bowline::api::Value;
@@ -424,6 +426,32 @@ proptest! {
             Answer { items, ..answer }
         }).collect();
         prop_assert_eq!(findings(&estate, &discovered(turned)), straight);
+    }
+}
+
+#[test]
+fn rows_of_one_key_and_name_are_heard_alike_in_any_order() {
+    let row = |mac: &str| format!("key: k, name: vm, identifiers: {{vsphere/instance-uuid: u-1}}, attributes: {{macAddresses: ['{mac}']}}");
+    let (one, other) = (row("00:50:56:00:00:01"), row("00:50:56:00:00:02"));
+    let told = |rows: &[&str]| findings(&estate(&[source("s", "")]), &discovered(vec![answer("s", rows)]));
+    assert_eq!(told(&[&one, &other]), told(&[&other, &one]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    // A source that says several things under one key and name spoke for the first of them, wherever that stood.
+    #[test]
+    fn nor_does_it_in_worlds_that_nobody_would_think_of(
+        declared in arbitrary::items(),
+        said in arbitrary::answers(),
+        seed in 0..6_usize,
+        priorities in (0..2_i32, 0..2_i32),
+    ) {
+        let sources = [source("a", ""), source("b", &format!("priority: {}", priorities.0)), source("c", &format!("priority: {}, staleAfter: 30d", priorities.1))];
+        let documents: Vec<String> = declared.into_iter().chain(sources).collect();
+        let estate = estate(&documents);
+        let turned = arbitrary::turned(&said, seed);
+        prop_assert_eq!(findings(&estate, &discovered(said)), findings(&estate, &discovered(turned)));
     }
 }
 

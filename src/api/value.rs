@@ -5,6 +5,7 @@
 
 use std::borrow::Borrow;
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
@@ -45,7 +46,7 @@ pub fn intern(text: &str) -> Text {
 }
 
 /// A value as YAML and JSON know them.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Value {
     /// No value. A null never overwrites a value and is compared as absent.
     #[default]
@@ -121,6 +122,38 @@ impl Value {
             Value::List(list) => serde_json::Value::Array(list.iter().map(Value::to_json).collect()),
             Value::Map(map) => serde_json::Value::Object(map.iter().map(|(name, value)| (name.to_string(), value.to_json())).collect()),
         }
+    }
+}
+
+/// An order for sorting alone: by kind, then by what is in it. It says nothing about which value is larger.
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let kind = |value: &Self| match value {
+            Value::Null => 0,
+            Value::Bool(_) => 1,
+            Value::Number(_) => 2,
+            Value::Text(_) => 3,
+            Value::List(_) => 4,
+            Value::Map(_) => 5,
+        };
+        match (self, other) {
+            (Value::Bool(one), Value::Bool(other)) => one.cmp(other),
+            (Value::Number(one), Value::Number(other)) => {
+                // Whole numbers first; no JSON number is NaN.
+                let whole = |number: &serde_json::Number| (number.as_i64(), number.as_u64());
+                whole(one).cmp(&whole(other)).then_with(|| one.as_f64().partial_cmp(&other.as_f64()).unwrap_or(Ordering::Equal))
+            }
+            (Value::Text(one), Value::Text(other)) => one.cmp(other),
+            (Value::List(one), Value::List(other)) => one.cmp(other),
+            (Value::Map(one), Value::Map(other)) => one.cmp(other),
+            _ => kind(self).cmp(&kind(other)),
+        }
+    }
+}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -263,7 +296,7 @@ impl JsonSchema for Value {
 }
 
 /// A small map, sorted by name, each name once, in one allocation.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Table<V>(Box<[(Text, V)]>);
 
 impl<V> Table<V> {

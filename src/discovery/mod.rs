@@ -56,7 +56,7 @@ pub struct Answer {
 }
 
 /// One thing as one source sees it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Observation {
     /// The source's own key, stable over renames.
     pub key: Text,
@@ -79,7 +79,7 @@ pub struct Observation {
 }
 
 /// A relation as a source sees it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObservedRelation {
     /// The type, as in [`crate::api::configuration_item::Relation`].
     pub kind: Text,
@@ -88,7 +88,7 @@ pub struct ObservedRelation {
 }
 
 /// The other end of a relation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// By name.
     Name(Text),

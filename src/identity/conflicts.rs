@@ -17,7 +17,11 @@ pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, outc
     let mut matches = std::mem::take(&mut outcome.matches);
     matches.sort_unstable_by_key(|found| (found.item, found.strength, found.sighting));
     let mut parted: Vec<Sighting> = Vec::new();
-    for of_one in matches.chunk_by(|one, other| one.item == other.item) {
+    for of_one in matches.chunk_by_mut(|one, other| one.item == other.item) {
+        if of_one.len() > SIGHTINGS {
+            // Which of them are looked at must not hang on where they stand.
+            of_one.sort_by(|one, other| one.strength.cmp(&other.strength).then_with(|| one.sighting.order(other.sighting, discovered)));
+        }
         // What was found by the strongest rules cannot be vetoed.
         if of_one.len() < 2 || of_one.last().is_none_or(|weakest| weakest.strength == 0) {
             continue;

@@ -154,10 +154,12 @@ impl Sighting {
         Some((answer, answer.items.get(self.index as usize)?))
     }
 
-    /// By source, key and name: an order that does not depend on where an observation stands.
+    /// By source, key and name, then by all that is said: an order that does not depend on where an observation stands, not
+    /// even where a source says several things under one key.
     fn order(self, other: Self, discovered: &Discovered) -> Ordering {
-        let names =
-            |sighting: Self| sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class));
+        let names = |sighting: Self| {
+            sighting.find(discovered).map(|(answer, observation)| (&answer.source, &observation.key, &observation.name, &observation.class, observation))
+        };
         names(self).cmp(&names(other)).then(self.cmp(&other))
     }
 }

@@ -10,61 +10,8 @@ use bowline::import::{Choice, Import, import};
 use bowline::plan::plan;
 use proptest::prelude::*;
 
+use crate::arbitrary::{answers, turned};
 use crate::builders::{answer, now, source};
-use crate::world::ODD;
-
-/// Names with one of these values each, or without.
-fn fields(of: Vec<(&'static str, Vec<String>)>) -> impl Strategy<Value = String> {
-    let field = |(name, values): (&'static str, Vec<String>)| {
-        let value = prop::sample::select(values).prop_map(move |value| format!("{name}: {value}"));
-        prop::option::of(value)
-    };
-    of.into_iter().map(field).collect::<Vec<_>>().prop_map(|fields| fields.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
-/// One observation in the builders' form.
-fn observation() -> impl Strategy<Value = String> {
-    let class = prop::sample::select(vec!["virtual-machine", "server", "hypervisor", "cluster", "no-such-class"]);
-    let name = prop_oneof![prop::sample::select(ODD.to_vec()).prop_map(str::to_owned), (0..6_u8).prop_map(|number| format!("vm-{number}"))];
-    let id = |name, most: u8| (name, (0..most).map(|number| format!("\"{number}a-{number}b\"")).collect());
-    let identifiers = fields(vec![
-        id("vsphere/instance-uuid", 12),
-        id("bios/uuid", 10),
-        id("serial/number", 8),
-        id("dns/fqdn", 8),
-        id("vsphere/cluster", 4),
-        id("netbox/virtual-machine", 20),
-    ]);
-    let of = |name, values: &[&str]| (name, values.iter().map(|value| (*value).to_owned()).collect());
-    let attributes = fields(vec![
-        of("memory", &["8Gi", "8192Mi", "16Gi", "\"\""]),
-        of("cpus", &["4", "\"4\"", "8"]),
-        of("os", &["{name: debian}", "{version: 12}", "{name: Debian, version: \"12.0\"}", "{name: windows}"]),
-        of("macAddresses", &["[\"00:50:56:00:00:01\"]", "[\"00-50-56-00-00-01\", \"00:50:56:00:00:02\"]", "[\"00:50:56:00:00:03\"]"]),
-        of("network", &["lan", "dmz"]),
-        of("uptime", &["1", "2"]),
-        of("tags", &["[a, b]", "[b, a]", "[\"no\", \"~\", \"1e3\"]"]),
-    ]);
-    let target = prop_oneof![
-        (0..6_u8).prop_map(|number| format!("\"vm-{number}\"")),
-        (0..4_u8).prop_map(|number| format!("{{identifiers: {{vsphere/cluster: \"{number}a-{number}b\"}}}}")),
-        prop::sample::select(ODD.to_vec()).prop_map(|name| serde_json::to_string(name).unwrap()),
-    ];
-    let relation = (prop::sample::select(vec!["RunsOn", "MemberOf"]), target).prop_map(|(kind, to)| format!("{{type: {kind}, to: {to}}}"));
-    let seen = prop::sample::select(vec!["", "", "", ", seen: \"2026-01-01T00:00:00Z\""]);
-    let parts = (class, name, 0..40_u16, identifiers, attributes, prop::collection::vec(relation, 0..3), seen);
-    parts.prop_map(|(class, name, key, identifiers, attributes, relations, seen)| {
-        let (name, relations) = (serde_json::to_string(&name).unwrap(), relations.join(", "));
-        format!("class: {class}, key: k-{key}, name: {name}, identifiers: {{{identifiers}}}, attributes: {{{attributes}}}, relations: [{relations}]{seen}")
-    })
-}
-
-fn answers() -> impl Strategy<Value = Vec<Answer>> {
-    let of = |name: &'static str| {
-        prop::collection::vec(observation(), 0..12).prop_map(move |said| answer(name, &said.iter().map(String::as_str).collect::<Vec<_>>()))
-    };
-    (of("a"), of("b"), of("c")).prop_map(|(a, b, c)| vec![a, b, c])
-}
 
 fn files(priorities: (i32, i32)) -> Vec<SourceFile> {
     let documents = [
@@ -182,16 +129,8 @@ proptest! {
     fn the_order_of_what_is_said_changes_nothing(said in answers(), seed in 0..6_usize) {
         let before = estate(files((0, 1)));
         let found = Discovered { answers: said.clone(), ..Discovered::default() };
-        let mut turned = said;
-        for answer in &mut turned {
-            if !answer.items.is_empty() {
-                let by = seed % answer.items.len();
-                answer.items.rotate_left(by);
-                answer.items.reverse();
-            }
-        }
-        let turned = Discovered { answers: turned, ..Discovered::default() };
+        let other = Discovered { answers: turned(&said, seed), ..Discovered::default() };
         let text = |found: &Discovered| import(&before, found, &Choice::default(), &|_| false, now()).files.into_iter().map(|file| file.text).collect::<Vec<_>>();
-        prop_assert_eq!(text(&found), text(&turned));
+        prop_assert_eq!(text(&found), text(&other));
     }
 }

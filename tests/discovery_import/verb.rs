@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::arbitrary;
 use crate::support::{AT, Place, Ran, everything};
 use crate::world::{self, Plan, found, uuid};
 
@@ -150,7 +151,7 @@ fn any_name_becomes_one_that_an_object_may_have_and_any_text_is_read_again_as_it
         assert!(name.len() <= 63 && name.split('.').all(label), "{name}");
         assert!(name.chars().all(|mark| mark.is_ascii_lowercase() || mark.is_ascii_digit() || "-.".contains(mark)), "{name}");
     }
-    for (number, odd) in world::ODD.iter().enumerate().filter(|(number, _)| *number != 3) {
+    for (number, odd) in arbitrary::ODD.iter().enumerate().filter(|(number, _)| *number != 3) {
         let item = machine(&items, number);
         assert_eq!(item["spec"]["attributes"]["description"], *odd);
         let name = item["metadata"]["name"].as_str().unwrap();

@@ -5,35 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::arbitrary::ODD;
 use crate::support::Place;
-
-/// What people call machines, and what breaks naive YAML.
-pub const ODD: [&str; 24] = [
-    "no",
-    "1e3",
-    "~",
-    "null",
-    "true",
-    "0x1f",
-    "2026-01-01",
-    "12:30:45",
-    "Zürich/Süd #1",
-    "日本語サーバ",
-    "🦀",
-    "../../etc/passwd",
-    "- x",
-    "x: y #z",
-    "{{ name }}",
-    "'single' \"double\"",
-    "a\tb\nc",
-    "\u{202e}gnp.exe",
-    "*alias",
-    "&anchor",
-    "!tag",
-    "%percent",
-    "<script>alert(1)</script>",
-    "|",
-];
 
 /// How a world is made.
 pub struct Plan {
