@@ -30,7 +30,7 @@ pub struct Class {
     /// Identification rules, strongest first.
     pub identification: Vec<IdentificationRule>,
     /// Values that identify nothing, by identifier.
-    pub bogus: Table<Vec<Text>>,
+    pub bogus: Table<Placeholders>,
     /// Which source says the truth, the nearest rule first.
     pub truth: Vec<TruthRule>,
     /// What to do about drift.
@@ -180,15 +180,17 @@ impl Class {
     fn inherit(lineage: &[&Declared<CIClassSpec>], own: AttributeRules) -> Self {
         let mut class = Class { lineage: lineage.iter().map(|known| known.name.clone()).collect(), ..Class::default() };
         class.name = class.lineage.first().cloned().unwrap_or_default();
+        let mut bogus = Table::default();
         for (distance, Declared { spec, .. }) in lineage.iter().enumerate() {
             class.schema = if distance == 0 { spec.attributes.clone() } else { merge(&spec.attributes, &class.schema) };
             if class.identification.is_empty() {
                 class.identification.clone_from(&spec.identification);
             }
-            class.bogus = join(&class.bogus, &spec.bogus);
+            bogus = join(&bogus, &spec.bogus);
             class.truth.extend(spec.truth.iter().cloned());
             class.on_drift = class.on_drift.or(spec.on_drift);
         }
+        class.bogus = bogus.into_iter().map(|(identifier, values)| (identifier, Placeholders::new(&values))).collect();
         class.rules = if lineage.len() == 1 { own } else { AttributeRules::compile(&class.schema, "", &mut |_, _, _, _| ()) };
         class
     }
@@ -197,13 +199,39 @@ impl Class {
     /// or one character repeated. A short counter of a tool (`netbox/device: "11"`) is a good identifier, so repetition
     /// counts only where the class knows of bogus values, or from eight characters on.
     pub fn is_bogus(&self, identifier: &str, value: &str) -> bool {
+        Placeholders::have(self.bogus.get(identifier), value)
+    }
+}
+
+/// Values of one identifier that identify nothing. They are asked for every value of every thing, so they are kept ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placeholders {
+    /// Those without a `*`, sorted by length.
+    exact: Vec<Text>,
+    patterns: Vec<Text>,
+}
+
+impl Placeholders {
+    fn new(values: &[Text]) -> Self {
+        let trimmed = values.iter().map(|value| Text::from(value.trim()));
+        let (patterns, mut exact): (Vec<Text>, Vec<Text>) = trimmed.partition(|value| value.contains('*'));
+        exact.sort_by_key(|value| value.len());
+        Self { exact, patterns }
+    }
+
+    /// As [`Class::is_bogus`] says it, where `known` is what the class knows of the identifier.
+    pub(crate) fn have(known: Option<&Self>, value: &str) -> bool {
         let value = value.trim();
-        let known = self.bogus.get(identifier);
         let marks = || value.chars().filter(|mark| mark.is_alphanumeric());
         let Some(first) = marks().next() else { return true };
         let repeated = marks().all(|mark| mark == first) && (first == '0' || marks().nth(1).is_some());
-        (repeated && (first == '0' || known.is_some() || marks().nth(7).is_some()))
-            || known.is_some_and(|known| known.iter().any(|known| fits(known.trim(), value)))
+        (repeated && (first == '0' || known.is_some() || marks().nth(7).is_some())) || known.is_some_and(|known| known.fit(value))
+    }
+
+    fn fit(&self, value: &str) -> bool {
+        let start = self.exact.partition_point(|known| known.len() < value.len());
+        let as_long = self.exact.iter().skip(start).take_while(|known| known.len() == value.len());
+        as_long.into_iter().any(|known| known.eq_ignore_ascii_case(value)) || self.patterns.iter().any(|pattern| fits(pattern, value))
     }
 }
 

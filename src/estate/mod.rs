@@ -18,7 +18,7 @@ use crate::api::{
     CertificatePolicySpec, ChangeRequestSpec, ConfigurationItemSpec, DiscoverySourceSpec, EstateSpec, Kind, PatchWindowSpec, ServiceMapSpec, Table, Text,
 };
 
-pub use class::{Class, Classes};
+pub use class::{Class, Classes, Placeholders};
 pub use diagnostic::{Diagnostic, Place, Severity};
 
 /// Everything that is declared, by name, and what is wrong with it.

@@ -1,21 +1,21 @@
 //! What nobody declared: which observations of it are one thing.
 
 use super::copies::CONTRADICTIONS;
-use super::matching::{CROWD, observed};
-use super::rules::{Rules, Thing, Verdict};
+use super::facts::{Facts, Said};
+use super::matching::CROWD;
+use super::rules::{Rules, Verdict};
 use super::{Sighting, index};
-use crate::discovery::{Discovered, Observation};
-use crate::estate::Estate;
+use crate::discovery::Discovered;
 
 /// Two groups are held against each other member by member up to this many pairs.
 const PAIRS: usize = 256;
 
 /// The sightings of one thing each: things sorted by the first sighting of each, sightings by source and key.
-pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, mut unclaimed: Vec<Sighting>) -> Vec<Vec<Sighting>> {
+pub(super) fn find(discovered: &Discovered, rules: &Rules, facts: &Facts, mut unclaimed: Vec<Sighting>) -> Vec<Vec<Sighting>> {
     unclaimed.sort_by(|one, other| one.order(*other, discovered));
-    let seen: Vec<(Sighting, &Observation)> = unclaimed.iter().filter_map(|sighting| Some((*sighting, sighting.find(discovered)?.1))).collect();
-    let mut groups = Groups { estate, rules, seen: &seen, group: (0..seen.len()).collect(), members: (0..seen.len()).map(|place| vec![place]).collect() };
-    for (rule, shared) in shared_keys(estate, rules, &seen) {
+    let seen: Vec<(Sighting, Said)> = unclaimed.iter().map(|sighting| (*sighting, facts.seen(*sighting))).collect();
+    let mut groups = Groups { rules, seen: &seen, group: (0..seen.len()).collect(), members: (0..seen.len()).map(|place| vec![place]).collect() };
+    for (rule, shared) in shared_keys(rules, &seen) {
         groups.join(rule, &shared);
     }
     let members = groups.members.into_iter().filter(|members| !members.is_empty());
@@ -28,15 +28,13 @@ pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, mut 
 }
 
 /// The keys that several observations have, each with its rule; the strongest rules first.
-fn shared_keys(estate: &Estate, rules: &Rules, seen: &[(Sighting, &Observation)]) -> Vec<(usize, Vec<usize>)> {
+fn shared_keys(rules: &Rules, seen: &[(Sighting, Said)]) -> Vec<(usize, Vec<usize>)> {
     let mut entries: Vec<(u64, u32, usize, usize)> = Vec::new();
     let mut keys = Vec::new();
-    for (place, (_, observation)) in seen.iter().enumerate() {
-        for (strength, rule) in rules.of(&observation.class).iter().enumerate() {
+    for (place, (_, said)) in seen.iter().enumerate() {
+        for (strength, rule) in rules.of(said.kind).iter().enumerate() {
             keys.clear();
-            if let Some(ready) = rules.all.get(*rule) {
-                ready.keys(*rule as u64, observed(estate, rules, observation), &mut keys);
-            }
+            rules.keys(std::slice::from_ref(rule), *said, &mut keys);
             entries.extend(keys.iter().map(|key| (*key, index(place), strength, *rule)));
         }
     }
@@ -55,9 +53,8 @@ fn shared_keys(estate: &Estate, rules: &Rules, seen: &[(Sighting, &Observation)]
 }
 
 struct Groups<'a> {
-    estate: &'a Estate,
     rules: &'a Rules<'a>,
-    seen: &'a [(Sighting, &'a Observation)],
+    seen: &'a [(Sighting, Said<'a>)],
     /// For each observation, its group.
     group: Vec<usize>,
     members: Vec<Vec<usize>>,
@@ -89,8 +86,8 @@ impl Groups<'_> {
 
     fn are_one(&self, rule: usize, one: usize, other: usize) -> bool {
         let (Some((_, one)), Some((_, other)), Some(ready)) = (self.seen.get(one), self.seen.get(other), self.rules.all.get(rule)) else { return false };
-        let strength = self.rules.special(&one.class, &other.class).and_then(|class| self.rules.of(class).iter().position(|known| *known == rule));
-        strength.is_some() && ready.verdict(self.thing(one), self.thing(other)) == Verdict::Same
+        let strength = self.rules.special(one.kind, other.kind).and_then(|class| self.rules.of(class).iter().position(|known| *known == rule));
+        strength.is_some() && ready.verdict(*one, *other) == Verdict::Same
     }
 
     fn are_several_of_a_source(&self, shared: &[usize]) -> bool {
@@ -102,33 +99,28 @@ impl Groups<'_> {
     /// Whether so many weaker rules say that the two are two, and none that they are one.
     fn is_contradicted(&self, rule: usize, one: usize, other: usize, enough: usize) -> bool {
         let (Some((_, one)), Some((_, other))) = (self.seen.get(one), self.seen.get(other)) else { return false };
-        let Some(class) = self.rules.special(&one.class, &other.class) else { return false };
+        let Some(class) = self.rules.special(one.kind, other.kind) else { return false };
         let rules = self.rules.of(class);
         let Some(strength) = rules.iter().position(|known| *known == rule) else { return false };
-        let (same, different) = self.rules.weaker(rules, strength, self.thing(one), self.thing(other));
+        let (same, different) = self.rules.weaker(rules, strength, *one, *other);
         !same && different >= enough
     }
 
     /// Whether any two of two groups are two things by any rule: joined by one rule, they would be parted by another.
     fn differ(&self, one: usize, other: usize) -> bool {
-        let observations =
-            |group: usize| self.members.get(group).into_iter().flatten().filter_map(|place| self.seen.get(*place)).map(|(_, observation)| *observation);
-        let pairs = observations(one).flat_map(|one| observations(other).map(move |other| (one, other)));
+        let said = |group: usize| self.members.get(group).into_iter().flatten().filter_map(|place| self.seen.get(*place)).map(|(_, said)| *said);
+        let pairs = said(one).flat_map(|one| said(other).map(move |other| (one, other)));
         pairs.take(PAIRS).any(|(one, other)| {
-            let Some(class) = self.rules.special(&one.class, &other.class) else { return true };
+            let Some(class) = self.rules.special(one.kind, other.kind) else { return true };
             let rules = self.rules.of(class);
             // A weaker rule may differ: a machine has several names. Only what stands before the rule that they share counts.
             let shared = rules.iter().position(|rule| self.verdict(*rule, one, other) == Verdict::Same).unwrap_or(rules.len());
-            self.rules.vetoed(rules, shared, self.thing(one), self.thing(other))
+            self.rules.vetoed(rules, shared, one, other)
         })
     }
 
-    fn verdict(&self, rule: usize, one: &Observation, other: &Observation) -> Verdict {
-        self.rules.all.get(rule).map_or(Verdict::Silent, |ready| ready.verdict(self.thing(one), self.thing(other)))
-    }
-
-    fn thing<'o>(&'o self, observation: &'o Observation) -> Thing<'o> {
-        observed(self.estate, self.rules, observation)
+    fn verdict(&self, rule: usize, one: Said, other: Said) -> Verdict {
+        self.rules.all.get(rule).map_or(Verdict::Silent, |ready| ready.verdict(one, other))
     }
 
     fn merge(&mut self, one: usize, other: usize) {

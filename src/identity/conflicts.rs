@@ -3,7 +3,8 @@
 //! An item may be declared by its name alone. Then nothing that is declared vetoes a record of somebody else who had the name;
 //! but what a better match of the item says does.
 
-use super::matching::{Outcome, observed};
+use super::facts::Facts;
+use super::matching::Outcome;
 use super::rules::Rules;
 use super::{Match, Sighting};
 use crate::discovery::Discovered;
@@ -13,7 +14,7 @@ use crate::estate::Estate;
 const SIGHTINGS: usize = 32;
 
 /// Takes back matches by a rule before which a better or a much newer match of the same item says that they are two.
-pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, outcome: &mut Outcome) {
+pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, facts: &Facts, outcome: &mut Outcome) {
     let mut matches = std::mem::take(&mut outcome.matches);
     matches.sort_unstable_by_key(|found| (found.item, found.strength, found.sighting));
     let mut parted: Vec<Sighting> = Vec::new();
@@ -28,7 +29,7 @@ pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, outc
         }
         for found in of_one.iter().take(SIGHTINGS) {
             let better = of_one.iter().take(SIGHTINGS).filter(|other| is_better(estate, discovered, other, found));
-            if better.into_iter().any(|other| differ(estate, discovered, rules, found, other)) {
+            if better.into_iter().any(|other| differ(rules, facts, found, other)) {
                 parted.push(found.sighting);
             }
         }
@@ -53,10 +54,10 @@ fn is_better(estate: &Estate, discovered: &Discovered, one: &Match, other: &Matc
 }
 
 /// Whether a rule before the one by which `found` was found says that the two observations are two.
-fn differ(estate: &Estate, discovered: &Discovered, rules: &Rules, found: &Match, other: &Match) -> bool {
-    let (Some((_, one)), Some((_, two))) = (found.sighting.find(discovered), other.sighting.find(discovered)) else { return false };
-    let Some(class) = rules.special(&one.class, &two.class) else { return false };
-    let of_class = rules.of(class);
+fn differ(rules: &Rules, facts: &Facts, found: &Match, other: &Match) -> bool {
+    let (one, two) = (facts.seen(found.sighting), facts.seen(other.sighting));
+    let Some(kind) = rules.special(one.kind, two.kind) else { return false };
+    let of_class = rules.of(kind);
     let strength = of_class.iter().position(|rule| *rule == usize::from(found.rule)).unwrap_or_default();
-    rules.vetoed(of_class, strength, observed(estate, rules, one), observed(estate, rules, two))
+    rules.vetoed(of_class, strength, one, two)
 }

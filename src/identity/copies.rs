@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Sighting;
-use super::matching::{Contradicted, Outcome, Search, observed};
+use super::matching::{Contradicted, Outcome, Search};
 
 /// So many weaker rules must contradict for a doubt. One may be a new name or a new network card.
 pub(super) const CONTRADICTIONS: usize = 2;
@@ -48,10 +48,9 @@ fn originals(open: &[Contradicted], outcome: &Outcome) -> HashSet<(u32, u32)> {
 
 /// Those whose weaker names something else has that was seen: what is nobody's, or another item's.
 fn others(search: &Search, open: &[Contradicted], outcome: &Outcome) -> HashSet<Sighting> {
-    let weaker = |one: &Contradicted| one.sighting.find(search.discovered).map(|(_, observation)| search.all_keys(observation)).unwrap_or_default();
     let mut wanted: HashMap<u64, Vec<&Contradicted>> = HashMap::new();
     for one in open {
-        for key in weaker(one) {
+        for key in search.all_keys(one.sighting) {
             wanted.entry(key).or_default().push(one);
         }
     }
@@ -59,8 +58,7 @@ fn others(search: &Search, open: &[Contradicted], outcome: &Outcome) -> HashSet<
     let known = outcome.matches.iter().map(|found| (found.sighting, Some(found.item)));
     let unknown = outcome.unclaimed.iter().map(|sighting| (*sighting, None));
     for (sighting, item) in known.chain(unknown) {
-        let Some((_, observation)) = sighting.find(search.discovered) else { continue };
-        for key in search.all_keys(observation) {
+        for key in search.all_keys(sighting) {
             let shared = wanted.get(&key).into_iter().flatten().filter(|one| Some(one.found.item) != item && !others.contains(&one.sighting));
             let same: Vec<Sighting> = shared.filter(|one| has_weaker_name(search, one, sighting)).map(|one| one.sighting).collect();
             others.extend(same);
@@ -71,10 +69,9 @@ fn others(search: &Search, open: &[Contradicted], outcome: &Outcome) -> HashSet<
 
 /// Whether a rule weaker than the contradicted one says that what was seen is the same as this.
 fn has_weaker_name(search: &Search, one: &Contradicted, other: Sighting) -> bool {
-    let (Some((_, observation)), Some((_, other))) = (one.sighting.find(search.discovered), other.find(search.discovered)) else { return false };
-    let Some(class) = search.rules.special(&observation.class, &other.class) else { return false };
-    let rules = search.rules.of(class);
+    let (said, other) = (search.facts.seen(one.sighting), search.facts.seen(other));
+    let Some(kind) = search.rules.special(said.kind, other.kind) else { return false };
+    let rules = search.rules.of(kind);
     let at = rules.iter().position(|rule| *rule == usize::from(one.found.rule)).unwrap_or_default();
-    let thing = |of| observed(search.estate, search.rules, of);
-    search.rules.weaker(rules, at, thing(observation), thing(other)).0
+    search.rules.weaker(rules, at, said, other).0
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::matching::{declared, observed};
-use super::rules::{Rule, Rules, Thing, Verdict};
+use super::facts::{Thing, declared, observed};
+use super::rules::{Rule, Rules, Verdict};
 use super::{Correlation, Doubt, Match, Sighting, normal_form};
 use crate::api::{ConfigurationItemSpec, Lifecycle, Text};
 use crate::discovery::{Answer, Discovered, Observation};
@@ -105,7 +105,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn item(&self, place: usize, item: &Declared<ConfigurationItemSpec>) -> Identity {
-        let thing = declared(self.estate, item);
+        let thing = declared(self.rules, item);
         let matches = self.correlation.of(place);
         Identity {
             item: Some(item.name.clone()),
@@ -123,8 +123,9 @@ impl View<'_> {
         let seen = |(answer, observation): &(&Answer, &Observation)| {
             let others = found.iter().filter(|(_, other)| !std::ptr::eq(*other, *observation));
             let joined = others.filter_map(|(_, other)| self.first_same(other, observation)).min_by_key(|(strength, _)| *strength);
-            let (rule, shared) =
-                joined.map_or((None, Vec::new()), |(_, rule)| (Some(rule.name()), self.shown(&observation.class, rule.values(self.thing(observation)))));
+            let (rule, shared) = joined.map_or((None, Vec::new()), |(_, rule)| {
+                (Some(rule.name.clone()), self.shown(&observation.class, self.rules.values(rule, self.thing(observation))))
+            });
             Seen { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule, shared, speaks: true }
         };
         let class = first.map(|observation| observation.class.clone()).unwrap_or_default();
@@ -139,7 +140,7 @@ impl View<'_> {
     }
 
     fn thing<'o>(&'o self, observation: &'o Observation) -> Thing<'o> {
-        observed(self.estate, self.rules, observation)
+        observed(self.rules, observation)
     }
 
     fn is_called(&self, sightings: &[Sighting], name: &str) -> bool {
@@ -157,8 +158,8 @@ impl View<'_> {
     }
 
     fn asked(&self, class: &str, thing: Thing) -> Vec<Asked> {
-        let rules = self.rules.of(class).iter().filter_map(|rule| self.rules.all.get(*rule));
-        rules.map(|rule| Asked { rule: rule.name(), values: self.shown(class, rule.values(thing)) }).collect()
+        let rules = self.rules.of(thing.kind).iter().filter_map(|rule| self.rules.all.get(*rule));
+        rules.map(|rule| Asked { rule: rule.name.clone(), values: self.shown(class, self.rules.values(rule, thing)) }).collect()
     }
 
     /// Values as `Rule::values` gives them, without what the class calls sensitive (rule 8).
@@ -175,22 +176,23 @@ impl View<'_> {
     fn seen(&self, item: &Declared<ConfigurationItemSpec>, found: Match) -> Option<Seen> {
         let (answer, observation) = found.sighting.find(self.discovered)?;
         let rule = self.rules.all.get(usize::from(found.rule));
-        let (known, thing) = (declared(self.estate, item), observed(self.estate, self.rules, observation));
-        let of_item = rule.map(|rule| rule.values(known)).unwrap_or_default();
-        let mut shared = rule.map(|rule| rule.values(thing)).unwrap_or_default();
+        let (known, thing) = (declared(self.rules, item), observed(self.rules, observation));
+        let of_item = rule.map(|rule| self.rules.values(rule, known)).unwrap_or_default();
+        let mut shared = rule.map(|rule| self.rules.values(rule, thing)).unwrap_or_default();
         let direct = shared.iter().any(|value| of_item.contains(value));
         shared.retain(|value| !direct || of_item.contains(value));
         let shared = self.shown(&item.spec.class, shared);
-        let by = rule.map(Rule::name);
+        let by = rule.map(|rule| rule.name.clone());
         let rule = by.map(|rule| if direct { rule } else { format!("{rule}, by what another source knows of the item") });
         Some(Seen { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule, shared, speaks: found.speaks })
     }
 
     /// The strongest rule by which two observations are one.
-    fn first_same(&self, one: &Observation, other: &Observation) -> Option<(usize, &Rule<'_>)> {
-        let class = self.rules.special(&one.class, &other.class)?;
-        let (one, other) = (observed(self.estate, self.rules, one), observed(self.estate, self.rules, other));
-        let mut rules = self.rules.of(class).iter().filter_map(|rule| self.rules.all.get(*rule)).enumerate();
+    fn first_same(&self, one: &Observation, other: &Observation) -> Option<(usize, &Rule)> {
+        let (one, other) = (self.rules.said(self.thing(one)), self.rules.said(self.thing(other)));
+        let (one, other) = (one.get(0), other.get(0));
+        let kind = self.rules.special(one.kind, other.kind)?;
+        let mut rules = self.rules.of(kind).iter().filter_map(|rule| self.rules.all.get(*rule)).enumerate();
         rules.find(|(_, rule)| rule.verdict(one, other) == Verdict::Same)
     }
 
@@ -207,17 +209,19 @@ impl View<'_> {
 
     fn refusal(&self, item: &Declared<ConfigurationItemSpec>, sighting: Sighting) -> Option<Refused> {
         let (answer, observation) = sighting.find(self.discovered)?;
-        let class = self.rules.special(&item.spec.class, &observation.class)?;
-        let (known, thing) = (declared(self.estate, item), observed(self.estate, self.rules, observation));
-        let rules: Vec<&Rule> = self.rules.of(class).iter().filter_map(|rule| self.rules.all.get(*rule)).collect();
-        let (strength, rule, verdict) = rules.iter().enumerate().find_map(|(strength, rule)| match rule.verdict(known, thing) {
-            verdict @ (Verdict::Same | Verdict::Unsure) => Some((strength, *rule, verdict)),
+        let (known, thing) = (declared(self.rules, item), observed(self.rules, observation));
+        let (of_item, of_thing) = (self.rules.said(known), self.rules.said(thing));
+        let verdict = |rule: &Rule| rule.verdict(of_item.get(0), of_thing.get(0));
+        let kind = self.rules.special(known.kind, thing.kind)?;
+        let rules: Vec<&Rule> = self.rules.of(kind).iter().filter_map(|rule| self.rules.all.get(*rule)).collect();
+        let (strength, rule, said) = rules.iter().enumerate().find_map(|(strength, rule)| match verdict(rule) {
+            said @ (Verdict::Same | Verdict::Unsure) => Some((strength, *rule, said)),
             Verdict::Different | Verdict::Silent => None,
         })?;
-        let veto = rules.iter().take(strength).find(|rule| rule.verdict(known, thing) == Verdict::Different);
+        let veto = rules.iter().take(strength).find(|rule| verdict(rule) == Verdict::Different);
         let why = if let Some(veto) = veto {
-            let shown = |thing: Thing| self.shown(&item.spec.class, veto.values(thing)).join(", ");
-            format!("{} is asked before and says that they are two: {} against {}", veto.name(), shown(known), shown(thing))
+            let shown = |thing: Thing| self.shown(&item.spec.class, self.rules.values(veto, thing)).join(", ");
+            format!("{} is asked before and says that they are two: {} against {}", veto.name, shown(known), shown(thing))
         } else if rule.reusable && item.spec.lifecycle == Lifecycle::Retired {
             "the item is retired, and a name or an address is given to the next thing".to_owned()
         } else if let Some(other) = self.other_item(sighting) {
@@ -228,7 +232,7 @@ impl View<'_> {
             }
             let names: Vec<&str> = doubt.items.iter().filter_map(|place| Some(&*self.estate.items.get(*place as usize)?.name)).collect();
             format!("it may be {}, and nothing is guessed", names.join(" or "))
-        } else if verdict == Verdict::Unsure {
+        } else if said == Verdict::Unsure {
             "only one of them says within what it is".to_owned()
         } else if rule.copied {
             "another record of this source has it as well, and what is weaker speaks for that one".to_owned()
@@ -246,5 +250,5 @@ impl View<'_> {
 }
 
 fn refused(answer: &Answer, observation: &Observation, rule: &Rule, why: String) -> Refused {
-    Refused { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule: rule.name(), why }
+    Refused { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule: rule.name.clone(), why }
 }

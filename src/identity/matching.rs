@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::ends::Relations;
-use super::rules::{Rules, Thing, Verdict};
+use super::facts::{Facts, Said};
+use super::rules::{Rules, Verdict};
 use super::{Ambiguity, Doubt, Match, Sighting, index};
 use super::{conflicts, copies};
-use crate::api::{ConfigurationItemSpec, Lifecycle};
-use crate::discovery::{Discovered, Observation};
-use crate::estate::{Declared, Estate};
+use crate::api::Lifecycle;
+use crate::discovery::Discovered;
+use crate::estate::Estate;
 
 /// What more declared items than this share identifies none of them. It also bounds the time that one observation takes.
 pub(super) const CROWD: usize = 64;
@@ -48,19 +48,6 @@ pub(super) struct Contradicted {
     pub(super) found: Found,
 }
 
-/// A declared item as a thing to identify.
-pub(super) fn declared<'a>(estate: &'a Estate, item: &'a Declared<ConfigurationItemSpec>) -> Thing<'a> {
-    let spec = &item.spec;
-    let relations = Relations::Declared(&spec.relations);
-    Thing { class: estate.classes.get(&spec.class), identifiers: &spec.identifiers, attributes: &spec.attributes, relations }
-}
-
-/// An observation as a thing to identify.
-pub(super) fn observed<'a>(estate: &'a Estate, rules: &'a Rules, observation: &'a Observation) -> Thing<'a> {
-    let relations = rules.ends.as_ref().map_or(Relations::None, |ends| Relations::Observed(&observation.relations, ends));
-    Thing { class: estate.classes.get(&observation.class), identifiers: &observation.identifiers, attributes: &observation.attributes, relations }
-}
-
 /// Hashes of keys, each with the item that has it, sorted.
 struct Index(Vec<(u64, u32)>);
 
@@ -90,19 +77,20 @@ impl Index {
 }
 
 /// Finds the item of every observation.
-pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules) -> Outcome {
-    let search = Search { estate, discovered, rules, index: Index::new(keys_of_items(estate, rules)), also: None };
+pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, facts: &Facts) -> Outcome {
+    let search = Search { estate, rules, facts, index: Index::new(keys_of_items(estate, rules, facts)), also: None };
     let mut outcome = Outcome::default();
     let mut contradicted = Vec::new();
     for (number, answer) in discovered.answers.iter().enumerate() {
-        let fates: Vec<Fate> = answer.items.par_iter().map(|observation| search.fate(observation)).collect();
+        let sighting = |place: usize| Sighting { answer: index(number), index: index(place) };
+        let fates: Vec<Fate> = (0..answer.items.len()).into_par_iter().map(|place| search.fate(facts.seen(sighting(place)))).collect();
         outcome.matches.reserve(fates.len());
         for (place, fate) in fates.into_iter().enumerate() {
-            outcome.add(Sighting { answer: index(number), index: index(place) }, fate, &mut contradicted);
+            outcome.add(sighting(place), fate, &mut contradicted);
         }
     }
     copies::judge(&search, &contradicted, &mut outcome);
-    conflicts::part(estate, discovered, rules, &mut outcome);
+    conflicts::part(estate, discovered, rules, facts, &mut outcome);
     if discovered.answers.len() > 1 && !(outcome.unclaimed.is_empty() && outcome.ambiguities.is_empty()) {
         by_other_sources(&search, &mut outcome);
     }
@@ -132,13 +120,11 @@ impl Outcome {
 
 /// What is left may be what another source has already tied to an item: the source knows an address that nobody declared.
 fn by_other_sources(search: &Search, outcome: &mut Outcome) {
-    let discovered = search.discovered;
-    let salted = |observation: &Observation| search.all_keys(observation);
     let within = outcome.ambiguities.iter().filter(|doubt| doubt.doubt == Doubt::Within).map(|doubt| doubt.sighting);
-    let open = outcome.unclaimed.iter().copied().chain(within).filter_map(|sighting| sighting.find(discovered));
-    let wanted: HashSet<u64> = open.flat_map(|(_, observation)| salted(observation)).collect();
+    let open = outcome.unclaimed.iter().copied().chain(within);
+    let wanted: HashSet<u64> = open.flat_map(|sighting| search.all_keys(sighting)).collect();
     let of_match = |found: &Match| {
-        let keys = found.sighting.find(discovered).map(|(_, observation)| salted(observation)).unwrap_or_default();
+        let keys = search.all_keys(found.sighting);
         keys.into_iter().filter(|key| wanted.contains(key)).map(|key| (key, found.item)).collect::<Vec<_>>()
     };
     let entries: Vec<(u64, u32)> = outcome.matches.par_iter().flat_map_iter(of_match).collect();
@@ -151,8 +137,7 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
     sightings.sort_unstable();
     let search = Search { index: Index::new(entries), also: Some(sightings), ..*search };
     let left = std::mem::take(&mut outcome.unclaimed);
-    let ask =
-        |sighting: Sighting| sighting.find(discovered).map_or(Fate::Unclaimed, |(_, observation)| search.fate_of(observation, Some(sighting.answer), None));
+    let ask = |sighting: Sighting| search.fate_of(search.facts.seen(sighting), Some(sighting.answer), None);
     let mut contradicted = Vec::new();
     for sighting in left {
         outcome.add(sighting, ask(sighting), &mut contradicted);
@@ -169,83 +154,61 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
     copies::judge(&search, &contradicted, outcome);
 }
 
-/// The keys of all items, under the rules of their class and of the observed classes that extend it.
-fn keys_of_items(estate: &Estate, rules: &Rules) -> Vec<(u64, u32)> {
-    let classes: Vec<(&str, Vec<usize>)> = rules
-        .classes()
-        .map(|class| {
-            let special = rules.classes().filter(|other| rules.special(class, other) == Some(*other));
-            let mut all: Vec<usize> = rules.of(class).iter().copied().chain(special.flat_map(|other| rules.of(other).iter().copied())).collect();
-            all.sort_unstable();
-            all.dedup();
-            (class, all)
-        })
-        .collect();
-    let keys = |(number, item): (usize, &Declared<ConfigurationItemSpec>)| {
+/// The keys of all items.
+fn keys_of_items(estate: &Estate, rules: &Rules, facts: &Facts) -> Vec<(u64, u32)> {
+    let keys = |item: u32| {
         let mut keys = Vec::new();
-        let known = classes.binary_search_by(|(class, _)| (*class).cmp(&item.spec.class)).ok().and_then(|place| classes.get(place));
-        for rule in known.map_or(&[][..], |(_, rules)| rules.as_slice()) {
-            if let Some(ready) = rules.all.get(*rule) {
-                ready.keys(*rule as u64, declared(estate, item), &mut keys);
-            }
-        }
-        keys.into_iter().map(move |key| (key, index(number)))
+        rules.keys_of_item(facts.item(item), &mut keys);
+        keys.into_iter().map(move |key| (key, item))
     };
-    estate.items.par_iter().enumerate().flat_map_iter(keys).collect()
+    (0..index(estate.items.len())).into_par_iter().flat_map_iter(keys).collect()
 }
 
 /// How the item of an observation is looked for.
 pub(super) struct Search<'a> {
     pub(super) estate: &'a Estate,
-    pub(super) discovered: &'a Discovered,
     pub(super) rules: &'a Rules<'a>,
+    pub(super) facts: &'a Facts,
     index: Index,
     /// Sightings of items, sorted, by which to find further ones; none: by what is declared.
     also: Option<Vec<(u32, Sighting)>>,
 }
 
 impl Search<'_> {
-    fn keys(&self, rule: usize, thing: Thing, out: &mut Vec<u64>) {
-        if let Some(ready) = self.rules.all.get(rule) {
-            ready.keys(rule as u64, thing, out);
-        }
-    }
-
     /// All keys of an observation, under the rules of its class.
-    pub(super) fn all_keys(&self, observation: &Observation) -> Vec<u64> {
+    pub(super) fn all_keys(&self, sighting: Sighting) -> Vec<u64> {
         let mut keys = Vec::new();
-        let thing = observed(self.estate, self.rules, observation);
-        self.rules.of(&observation.class).iter().for_each(|rule| self.keys(*rule, thing, &mut keys));
+        let said = self.facts.seen(sighting);
+        self.rules.keys(self.rules.of(said.kind), said, &mut keys);
         keys
     }
 
-    fn fate(&self, observation: &Observation) -> Fate {
-        self.fate_of(observation, None, None)
+    fn fate(&self, said: Said) -> Fate {
+        self.fate_of(said, None, None)
     }
 
     /// The item of an observation that is not the one that a copied identifier names, if weaker rules name one.
     pub(super) fn other(&self, contradicted: &Contradicted) -> Option<Found> {
-        let (_, observation) = contradicted.sighting.find(self.discovered)?;
-        match self.fate_of(observation, self.also.as_ref().map(|_| contradicted.sighting.answer), Some(contradicted.found.item)) {
+        let said = self.facts.seen(contradicted.sighting);
+        match self.fate_of(said, self.also.as_ref().map(|_| contradicted.sighting.answer), Some(contradicted.found.item)) {
             Fate::Item(found) if found.contradictions == 0 => Some(found),
             _ => None,
         }
     }
 
     /// The item of an observation. `from` is its source where other sources are asked; `not` is an item that it is not.
-    fn fate_of(&self, observation: &Observation, from: Option<u32>, not: Option<u32>) -> Fate {
-        let thing = observed(self.estate, self.rules, observation);
+    fn fate_of(&self, said: Said, from: Option<u32>, not: Option<u32>) -> Fate {
         let mut doubt = None;
         // Rules of several classes may stand at one strength; what they find counts together.
         let mut keys = Vec::new();
-        for equally_strong in self.rules.tried_for(&observation.class).chunk_by(|one, other| one.0 == other.0) {
+        for equally_strong in self.rules.tried_for(said.kind).chunk_by(|one, other| one.0 == other.0) {
             let (mut same, mut unsure): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
             for (strength, rule) in equally_strong {
                 keys.clear();
-                self.keys(*rule, thing, &mut keys);
+                self.rules.keys(std::slice::from_ref(rule), said, &mut keys);
                 for item in self.index.candidates(&keys).into_iter().filter(|item| Some(*item) != not) {
                     let found = || Found { item, strength: short(*strength), rule: short(*rule), contradictions: 0 };
-                    match self.verdict(*rule, *strength, item, observation, thing, from) {
+                    match self.verdict(*rule, *strength, item, said, from) {
                         Verdict::Same => same.push(found()),
                         Verdict::Unsure => unsure.push(found()),
                         Verdict::Different | Verdict::Silent => {}
@@ -261,14 +224,14 @@ impl Search<'_> {
                     doubt = Some(Fate::Doubt { rule: first.rule, items: unsure.iter().map(|found| found.item).collect(), doubt: Doubt::Within });
                 }
                 ([], _) => {}
-                ([found], _) => return Fate::Item(self.contradicted(*found, observation, thing)),
+                ([found], _) => return Fate::Item(self.contradicted(*found, said)),
                 ([first, ..], _) => {
-                    if let Some(found) = self.parted(&same, observation, thing, from) {
+                    if let Some(found) = self.parted(&same, said, from) {
                         return Fate::Item(found);
                     }
                     let tied = Fate::Doubt { rule: first.rule, items: same.iter().map(|found| found.item).collect(), doubt: Doubt::Several };
                     // What clones share may be none of theirs: then a weaker rule names it.
-                    if !same.iter().all(|found| self.contradicted(*found, observation, thing).contradictions > 0) {
+                    if !same.iter().all(|found| self.contradicted(*found, said).contradictions > 0) {
                         return tied;
                     }
                     doubt = Some(tied);
@@ -279,12 +242,11 @@ impl Search<'_> {
     }
 
     /// Of items that one rule fits alike, the one that a weaker rule names while it parts the observation from all others.
-    fn parted(&self, tied: &[Found], observation: &Observation, thing: Thing, from: Option<u32>) -> Option<Found> {
+    fn parted(&self, tied: &[Found], said: Said, from: Option<u32>) -> Option<Found> {
         let strength = tied.first()?.strength;
-        let weaker = self.rules.tried_for(&observation.class).iter().filter(|(weaker, _)| short(*weaker) > strength);
+        let weaker = self.rules.tried_for(said.kind).iter().filter(|(weaker, _)| short(*weaker) > strength);
         for (weaker, rule) in weaker {
-            let verdicts: Vec<(&Found, Verdict)> =
-                tied.iter().map(|found| (found, self.verdict(*rule, *weaker, found.item, observation, thing, from))).collect();
+            let verdicts: Vec<(&Found, Verdict)> = tied.iter().map(|found| (found, self.verdict(*rule, *weaker, found.item, said, from))).collect();
             let mut same = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Same);
             if let (Some((named, _)), None) = (same.next(), same.next())
                 && verdicts.iter().all(|(other, verdict)| other.item == named.item || *verdict == Verdict::Different)
@@ -296,40 +258,39 @@ impl Search<'_> {
     }
 
     /// The match with the weaker rules that contradict it.
-    fn contradicted(&self, found: Found, observation: &Observation, thing: Thing) -> Found {
+    fn contradicted(&self, found: Found, said: Said) -> Found {
         if !self.rules.all.get(usize::from(found.rule)).is_some_and(|rule| rule.copied) {
             return found;
         }
-        let Some(declaration) = self.estate.items.get(found.item as usize) else { return found };
-        let Some(class) = self.rules.special(&declaration.spec.class, &observation.class) else { return found };
-        let (same, different) = self.rules.weaker(self.rules.of(class), usize::from(found.strength), declared(self.estate, declaration), thing);
+        let declared = self.facts.item(found.item);
+        let Some(kind) = self.rules.special(declared.kind, said.kind) else { return found };
+        let (same, different) = self.rules.weaker(self.rules.of(kind), usize::from(found.strength), declared, said);
         Found { contradictions: if same { 0 } else { different }, ..found }
     }
 
     /// What a rule says of an item and an observation, vetoes counted.
-    fn verdict(&self, rule: usize, strength: usize, item: u32, observation: &Observation, thing: Thing, from: Option<u32>) -> Verdict {
+    fn verdict(&self, rule: usize, strength: usize, item: u32, said: Said, from: Option<u32>) -> Verdict {
         let Some((declaration, ready)) = self.estate.items.get(item as usize).zip(self.rules.all.get(rule)) else { return Verdict::Silent };
-        let Some(class) = self.rules.special(&declaration.spec.class, &observation.class) else { return Verdict::Silent };
-        let rules = self.rules.of(class);
+        let declared = self.facts.item(item);
+        let Some(kind) = self.rules.special(declared.kind, said.kind) else { return Verdict::Silent };
+        let rules = self.rules.of(kind);
         // The rule stands at this place only in some of the classes.
         if rules.get(strength) != Some(&rule) || (ready.reusable && declaration.spec.lifecycle == Lifecycle::Retired) {
             return Verdict::Silent;
         }
-        let declared = declared(self.estate, declaration);
-        let vetoed = |known: Thing| self.rules.vetoed(rules, strength, known, thing);
+        let vetoed = |known: Said| self.rules.vetoed(rules, strength, known, said);
         if vetoed(declared) {
             return Verdict::Different;
         }
-        let Some(sightings) = &self.also else { return ready.verdict(declared, thing) };
+        let Some(sightings) = &self.also else { return ready.verdict(declared, said) };
         let start = sightings.partition_point(|(known, _)| *known < item);
         let known = sightings.iter().skip(start).take_while(|(known, _)| *known == item).filter(|(_, sighting)| Some(sighting.answer) != from);
         let mut verdict = Verdict::Silent;
-        for (_, observation) in known.filter_map(|(_, sighting)| sighting.find(self.discovered)) {
-            let known = observed(self.estate, self.rules, observation);
+        for known in known.map(|(_, sighting)| self.facts.seen(*sighting)) {
             if vetoed(known) {
                 return Verdict::Different;
             }
-            if ready.verdict(known, thing) == Verdict::Same {
+            if ready.verdict(known, said) == Verdict::Same {
                 verdict = Verdict::Same;
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! normal    the normal forms of identifiers, and values that identify nothing
+//! facts     what things say of what the rules ask, in normal form, read once
 //! rules     a class's identification rules made ready: keys, and what a rule says of two things
 //! matching  every observation against what is declared, the strongest rule first
 //! conflicts matches of one item that cannot all be right
@@ -32,6 +33,7 @@ mod conflicts;
 mod copies;
 pub(crate) mod ends;
 mod explain;
+mod facts;
 pub(crate) mod ip;
 pub(crate) mod mac;
 mod matching;
@@ -172,10 +174,12 @@ fn own_name(observation: &Observation) -> &Text {
 /// Finds, for every observation, the declared item that it is about.
 pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
     let rules = rules::Rules::new(estate, discovered);
-    let found = matching::find(estate, discovered, &rules);
-    let mut correlation = Correlation { ambiguities: found.ambiguities, rules: rules.all.iter().map(rules::Rule::name).collect(), ..Correlation::default() };
+    let facts = facts::Facts::new(estate, discovered, &rules);
+    let found = matching::find(estate, discovered, &rules, &facts);
+    let names = rules.all.iter().map(|rule| rule.name.clone()).collect();
+    let mut correlation = Correlation { ambiguities: found.ambiguities, rules: names, ..Correlation::default() };
     correlation.keep_matches(found.matches, estate, discovered, &rules);
-    let things = cluster::find(estate, discovered, &rules, found.unclaimed);
+    let things = cluster::find(discovered, &rules, &facts, found.unclaimed);
     for thing in things {
         let duplicates = repeated(thing.iter().copied(), discovered);
         if duplicates.is_empty() {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::mac;
-use crate::estate::Class;
+use crate::estate::{Class, Placeholders};
 
 /// How the values of an identifier are spelled, told by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +113,13 @@ const PLACEHOLDERS: [&str; 22] = [
 /// Whether this value identifies nothing: the class says so, it is a known placeholder, or it is empty, zeros, or one
 /// character repeated.
 pub(super) fn is_bogus(class: Option<&Class>, identifier: &str, value: &str) -> bool {
-    static UNKNOWN: std::sync::LazyLock<Class> = std::sync::LazyLock::new(Class::default);
+    is_placeholder(class.and_then(|class| class.bogus.get(identifier)), value)
+}
+
+/// The same, where `known` is what the class knows of the identifier.
+pub(super) fn is_placeholder(known: Option<&Placeholders>, value: &str) -> bool {
     let bare = value.trim();
-    class.unwrap_or(&UNKNOWN).is_bogus(identifier, bare) || (bare.len() < 24 && PLACEHOLDERS.iter().any(|known| known.eq_ignore_ascii_case(bare)))
+    Placeholders::have(known, bare) || (bare.len() < 24 && PLACEHOLDERS.iter().any(|known| known.eq_ignore_ascii_case(bare)))
 }
 
 #[cfg(test)]

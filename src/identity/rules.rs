@@ -1,32 +1,26 @@
 //! Identification rules made ready: the keys under which a thing can be found, and whether two things are the same.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-use super::ends::{Ends, Relations};
-use super::normal::{Form, is_bogus, is_copied, is_copied_with_disk, is_reusable};
-use super::{ip, mac};
-use crate::api::ci_class::{Compare, IdentificationRule};
-use crate::api::{Table, Text, Value};
+use super::ends::Ends;
+use super::facts::{Chunk, Hasher, Reader, Said, Thing, is_relation};
+use super::normal::{Form, is_copied, is_copied_with_disk, is_reusable};
+use crate::api::ci_class::IdentificationRule;
 use crate::discovery::Discovered;
-use crate::estate::{Class, Classes, Estate};
+use crate::estate::Estate;
 
-/// Of one list attribute, at most so many values identify.
-const VALUES: usize = 64;
 /// A rule of several attributes has at most so many keys a thing.
 const KEYS: usize = 256;
 /// The class whose rules hold where a class has none.
 const ROOT: &str = "configuration-item";
 
-/// What identifies a thing, declared or observed.
-#[derive(Clone, Copy)]
-pub(super) struct Thing<'a> {
-    pub(super) class: Option<&'a Class>,
-    pub(super) identifiers: &'a Table<Text>,
-    pub(super) attributes: &'a Table<Value>,
-    pub(super) relations: Relations<'a>,
-}
+/// A class by its number.
+pub(super) type Kind = u32;
+/// What has no class, and may be of any.
+pub(super) const NONE: Kind = 0;
+/// Stands for all classes that the estate does not know: each has its own number, and all have these rules.
+const UNKNOWN: Kind = 1;
 
 /// What one rule says of two things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +35,29 @@ pub(super) enum Verdict {
     Silent,
 }
 
-/// One part of a rule.
-#[derive(Clone, Debug, PartialEq)]
-enum Part<'a> {
+/// What a rule asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Part<'a> {
     Identifier(&'a str, Form),
     Attribute(&'a str),
+    Within(&'a str),
+}
+
+impl<'a> Part<'a> {
+    fn name(self) -> &'a str {
+        let (Self::Identifier(name, _) | Self::Attribute(name) | Self::Within(name)) = self;
+        name
+    }
 }
 
 /// One rule of any class.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rule<'a> {
-    parts: Vec<Part<'a>>,
-    within: Option<&'a str>,
+pub(super) struct Rule {
+    /// As people name it: `dns/fqdn`, `macAddresses within network`.
+    pub(super) name: String,
+    /// The numbers of what it asks for.
+    parts: Vec<u16>,
+    within: Option<u16>,
     /// Whether it goes by names and addresses alone.
     pub(super) reusable: bool,
     /// Whether it goes by what clones share alone.
@@ -61,86 +66,28 @@ pub(super) struct Rule<'a> {
     bundled: bool,
 }
 
-/// Normal values of one part of a thing: one, or those of a list.
-#[derive(Clone, Debug)]
-enum Found<'a> {
-    One(Cow<'a, str>),
-    Many(Vec<String>),
-}
-
-impl Found<'_> {
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        let (one, many) = match self {
-            Self::One(value) => (Some(&**value), &[][..]),
-            Self::Many(values) => (None, values.as_slice()),
-        };
-        one.into_iter().chain(many.iter().map(String::as_str))
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        self.iter().any(|value| other.iter().any(|known| known == value))
-    }
-}
-
-impl<'a> Rule<'a> {
-    fn new(written: &'a IdentificationRule) -> Option<Self> {
-        let identifiers = written.identifiers.iter().map(|name| Part::Identifier(name, Form::of(name)));
-        let parts: Vec<Part> = identifiers.chain(written.attributes.iter().map(|name| Part::Attribute(name))).collect();
-        let reusable = written.identifiers.iter().chain(&written.attributes).all(|name| is_reusable(name));
-        let copied = written.identifiers.iter().chain(&written.attributes).all(|name| is_copied(name));
-        let bundled = written.identifiers.iter().chain(&written.attributes).all(|name| is_copied_with_disk(name));
-        (!parts.is_empty()).then_some(Self { parts, within: written.within.as_deref(), reusable, copied, bundled })
-    }
-
-    fn of_identifier(name: &'a str) -> Self {
-        Self {
-            parts: vec![Part::Identifier(name, Form::of(name))],
-            within: None,
-            reusable: is_reusable(name),
-            copied: is_copied(name),
-            bundled: is_copied_with_disk(name),
+impl Rule {
+    /// The keys that the thing has under this rule, without what they are within. `salt` tells rules apart.
+    pub(super) fn keys(&self, salt: u64, said: Said, out: &mut Vec<u64>) {
+        if let [part] = self.parts.as_slice() {
+            // The bits are those of a hash already; an odd factor keeps the keys of two rules apart.
+            return out.extend(said.of(*part).iter().map(|fact| fact.bits() ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         }
-    }
-
-    /// The rule as people name it: `dns/fqdn`, `macAddresses within network`.
-    pub(super) fn name(&self) -> String {
-        let names = self.parts.iter().map(|(Part::Identifier(name, _) | Part::Attribute(name))| *name).collect::<Vec<_>>().join(" and ");
-        self.within.map_or_else(|| names.clone(), |within| format!("{names} within {within}"))
-    }
-
-    /// What a thing has of what this rule asks for, in normal form, for people: `bios/uuid u-1`.
-    pub(super) fn values(&self, thing: Thing) -> Vec<String> {
-        let of_part = |part: &Part| {
-            let (Part::Identifier(name, _) | Part::Attribute(name)) = part;
-            part.of(thing).into_iter().flat_map(|found| found.iter().map(|value| format!("{name} {value}")).collect::<Vec<_>>()).collect::<Vec<_>>()
-        };
-        let within = self.within.and_then(|within| Some(format!("{within} {}", place(within, thing)?)));
-        self.parts.iter().flat_map(of_part).chain(within).collect()
-    }
-
-    /// The hashes of all keys that the thing has under this rule, without what they are within. `salt` tells rules apart.
-    pub(super) fn keys(&self, salt: u64, thing: Thing, out: &mut Vec<u64>) {
         // Most rules ask for what most things do not have.
-        if !self.parts.iter().all(|part| part.is_given(thing)) {
+        if self.parts.iter().any(|part| said.of(*part).is_empty()) {
             return;
         }
         let mut start = DefaultHasher::new();
         salt.hash(&mut start);
-        if let [part] = self.parts.as_slice()
-            && let Some(Found::One(value)) = part.of(thing)
-        {
-            value.hash(&mut start);
-            return out.push(start.finish());
-        }
         let mut keys = vec![start];
         for part in &self.parts {
-            let Some(found) = part.of(thing) else { return };
-            let extended = keys.iter().flat_map(|key| found.iter().map(move |value| (key, value)));
+            let found = said.of(*part);
+            let extended = keys.iter().flat_map(|key| found.iter().map(move |fact| (key, fact)));
             keys = extended
                 .take(KEYS)
-                .map(|(key, value)| {
+                .map(|(key, fact)| {
                     let mut key = key.clone();
-                    value.hash(&mut key);
+                    fact.bits().hash(&mut key);
                     key
                 })
                 .collect();
@@ -149,20 +96,20 @@ impl<'a> Rule<'a> {
     }
 
     /// What this rule says of two things.
-    pub(super) fn verdict(&self, one: Thing, other: Thing) -> Verdict {
+    pub(super) fn verdict(&self, one: Said, other: Said) -> Verdict {
         let mut same = true;
-        if !self.parts.iter().all(|part| part.is_given(one) && part.is_given(other)) {
-            return Verdict::Silent;
-        }
         for part in &self.parts {
-            let (Some(first), Some(second)) = (part.of(one), part.of(other)) else { return Verdict::Silent };
-            same &= first.meets(&second);
+            let (first, second) = (one.of(*part), other.of(*part));
+            if first.is_empty() || second.is_empty() {
+                return Verdict::Silent;
+            }
+            same &= first.iter().any(|fact| second.contains(fact));
         }
-        let sure = match self.within.map(|within| (place(within, one), place(within, other))) {
-            None | Some((None, None)) => true,
-            Some((Some(one), Some(other))) if one.eq_ignore_ascii_case(&other) => true,
-            Some((Some(_), Some(_))) => return Verdict::Silent,
-            Some(_) => false,
+        let sure = match self.within.map(|within| (one.of(within), other.of(within))) {
+            None | Some(([], [])) => true,
+            Some(([], _) | (_, [])) => false,
+            Some((one, other)) if one == other => true,
+            Some(_) => return Verdict::Silent,
         };
         match (same, sure) {
             (true, true) => Verdict::Same,
@@ -173,149 +120,196 @@ impl<'a> Rule<'a> {
     }
 }
 
-impl Part<'_> {
-    fn is_given(&self, thing: Thing) -> bool {
-        match self {
-            Self::Identifier(name, _) => thing.identifiers.contains(name),
-            Self::Attribute(name) => thing.attributes.contains(name),
-        }
-    }
-
-    /// The normal values of this part of the thing; none where it has none that identifies.
-    fn of<'t>(&self, thing: Thing<'t>) -> Option<Found<'t>> {
-        match self {
-            Self::Identifier(name, form) => {
-                let value = thing.identifiers.get(name)?;
-                (!is_bogus(thing.class, name, value)).then(|| Found::One(form.normal(value)))
-            }
-            Self::Attribute(name) => {
-                let compare = thing.class.and_then(|class| class.rules.fields.get(name)).and_then(|rules| rules.rule.compare);
-                let value = thing.attributes.get(name)?;
-                let values = value.as_list().unwrap_or(std::slice::from_ref(value));
-                let values: Vec<String> = values.iter().take(VALUES).filter_map(|value| spelled(thing.class, name, compare, value)).collect();
-                (!values.is_empty()).then_some(Found::Many(values))
-            }
-        }
-    }
-}
-
-/// The normal form of a value of an attribute; none where it identifies nothing.
-fn spelled(class: Option<&Class>, name: &str, compare: Option<Compare>, value: &Value) -> Option<String> {
-    let text = match value {
-        Value::Text(text) => Cow::Borrowed(text.trim()),
-        Value::Number(_) | Value::Bool(_) => Cow::Owned(value.to_string()),
-        Value::Null | Value::List(_) | Value::Map(_) => return None,
-    };
-    let mut out = String::new();
-    match compare {
-        Some(Compare::Mac) => mac::write(&text, &mut out),
-        Some(Compare::Ip) => {
-            ip::parse(&text)?;
-            ip::write(&text, &mut out);
-        }
-        Some(Compare::HostName) => out.push_str(&Form::Host.normal(&text)),
-        Some(Compare::CaseInsensitive) => out.push_str(&text.to_lowercase()),
-        _ => out.push_str(&text),
-    }
-    (!is_bogus(class, name, &out)).then_some(out)
-}
-
-/// Within what a thing is, by an identifier, an attribute or a relation.
-fn place<'a>(within: &str, thing: Thing<'a>) -> Option<Cow<'a, str>> {
-    if is_relation(within) {
-        return thing.relations.target(within);
-    }
-    let attribute = || thing.attributes.get(within).filter(|value| !value.is_absent());
-    let identifier = thing.identifiers.get(within).map(|value| Cow::Borrowed(value.trim()));
-    let value = identifier.or_else(|| attribute().map(|value| value.as_str().map_or_else(|| Cow::Owned(value.to_string()), |text| Cow::Borrowed(text.trim()))));
-    value.filter(|value| !value.is_empty())
-}
-
-/// Relations are named in PascalCase, attributes and identifiers are not.
-fn is_relation(within: &str) -> bool {
-    within.starts_with(|first: char| first.is_ascii_uppercase())
+/// What holds for the things of one class.
+#[derive(Default)]
+struct Ready<'a> {
+    /// Its rules, strongest first.
+    own: Vec<usize>,
+    /// All rules by which a thing of it may be found, with their strengths, sorted.
+    tried: Vec<(usize, usize)>,
+    /// The same rules, sorted.
+    all: Vec<usize>,
+    /// The classes that it extends.
+    ancestors: Vec<Kind>,
+    reader: Reader<'a>,
 }
 
 /// The rules of all classes that occur, each rule once.
 pub(super) struct Rules<'a> {
-    pub(super) all: Vec<Rule<'a>>,
-    classes: BTreeMap<&'a str, Vec<usize>>,
-    /// For each class, all rules by which an observation of it may be found, with their strengths, sorted.
-    tried: BTreeMap<&'a str, Vec<(usize, usize)>>,
-    known: &'a Classes,
+    pub(super) all: Vec<Rule>,
+    parts: Vec<Part<'a>>,
+    kinds: HashMap<&'a str, Kind>,
+    /// By number; what lies beyond is as [`UNKNOWN`].
+    known: Vec<Ready<'a>>,
+    nothing: Ready<'a>,
     /// To which items relations lead; none where no rule asks.
     pub(super) ends: Option<Ends<'a>>,
+    pub(super) hasher: Hasher,
 }
 
 impl<'a> Rules<'a> {
     /// The rules of the classes that items or observations have.
     pub(super) fn new(estate: &'a Estate, discovered: &'a Discovered) -> Self {
-        let declared = estate.items.iter().map(|item| &*item.spec.class);
-        let observed = discovered.answers.iter().flat_map(|answer| &answer.items).map(|item| &*item.class);
-        let mut names: BTreeSet<&str> = BTreeSet::new();
-        let mut last = "";
-        for name in declared.chain(observed) {
-            // Neighbours are mostly of one class.
-            if name != last {
-                names.insert(name);
-                last = name;
-            }
+        let (known, unknown): (Vec<&str>, Vec<&str>) = classes(estate, discovered).into_iter().partition(|name| estate.classes.get(name).is_some());
+        let names: Vec<&str> = [""; 2].into_iter().chain(known).collect();
+        let numbered = (0..).zip(names.iter().copied().chain(unknown));
+        let mut rules = Self {
+            all: Vec::new(),
+            parts: Vec::new(),
+            // The first of the two without a name is what has no class.
+            kinds: numbered.filter(|(kind, _)| *kind != UNKNOWN).map(|(kind, name)| (name, kind)).collect(),
+            known: Vec::new(),
+            nothing: Ready::default(),
+            ends: None,
+            hasher: Hasher::default(),
+        };
+        for name in &names {
+            let own = rules.written(estate, name);
+            let lineage = estate.classes.get(name).into_iter().flat_map(|class| class.lineage.iter().skip(1));
+            let ancestors = lineage.filter_map(|name| rules.kinds.get(&**name).copied()).collect();
+            rules.known.push(Ready { own, ancestors, ..Ready::default() });
         }
-        names.insert("");
-        let mut rules = Self { all: Vec::new(), classes: BTreeMap::new(), tried: BTreeMap::new(), known: &estate.classes, ends: None };
-        for name in names {
-            let class = [name, ROOT].into_iter().filter_map(|name| estate.classes.get(name)).find(|class| !class.identification.is_empty());
-            let written: Vec<Rule> = match class {
-                Some(class) => class.identification.iter().filter_map(Rule::new).collect(),
-                None => identifiers_of(estate).into_iter().map(Rule::of_identifier).collect(),
-            };
-            let places = written.into_iter().map(|rule| rules.place(rule)).collect();
-            rules.classes.insert(name, places);
-        }
-        if rules.all.iter().any(|rule| rule.within.is_some_and(is_relation)) {
+        if rules.parts.iter().any(|part| matches!(part, Part::Within(name) if is_relation(name))) {
             rules.ends = Some(Ends::new(estate));
         }
-        rules.tried = rules.classes().map(|class| (class, rules.tries(class))).collect();
+        for (place, tried) in rules.tries().into_iter().enumerate() {
+            let all: BTreeSet<usize> = tried.iter().map(|(_, rule)| *rule).collect();
+            let asked: BTreeSet<u16> =
+                all.iter().filter_map(|rule| rules.all.get(*rule)).flat_map(|rule| rule.parts.iter().copied().chain(rule.within)).collect();
+            let parts = asked.into_iter().filter_map(|part| Some((part, *rules.parts.get(usize::from(part))?)));
+            let reader = Reader::new(names.get(place).and_then(|name| estate.classes.get(name)), parts);
+            if let Some(ready) = rules.known.get_mut(place) {
+                *ready = Ready {
+                    tried,
+                    all: all.into_iter().collect(),
+                    reader,
+                    own: std::mem::take(&mut ready.own),
+                    ancestors: std::mem::take(&mut ready.ancestors),
+                };
+            }
+        }
         rules
     }
 
-    /// Its own rules, and those of more special classes: an item of such a class is found by that class's rules.
-    fn tries(&self, class: &str) -> Vec<(usize, usize)> {
-        let special = self.classes().filter(|other| self.special(class, other) == Some(*other));
-        let mut tries: Vec<(usize, usize)> = std::iter::once(class).chain(special).flat_map(|class| self.of(class).iter().copied().enumerate()).collect();
-        tries.sort_unstable();
-        tries.dedup();
-        tries
+    /// The rules of a class as they are written, strongest first.
+    fn written(&mut self, estate: &'a Estate, name: &str) -> Vec<usize> {
+        let class = [name, ROOT].into_iter().filter_map(|name| estate.classes.get(name)).find(|class| !class.identification.is_empty());
+        match class {
+            Some(class) => class.identification.iter().filter_map(|written| self.place(written)).collect(),
+            None => identifiers_of(estate).into_iter().filter_map(|name| self.add(&[Part::Identifier(name, Form::of(name))], None)).collect(),
+        }
     }
 
-    /// The rules by which an observation of this class may be found, the strongest first, each with its strength.
-    pub(super) fn tried_for(&self, class: &str) -> &[(usize, usize)] {
-        self.tried.get(class).map_or(&[], Vec::as_slice)
+    fn place(&mut self, written: &'a IdentificationRule) -> Option<usize> {
+        let identifiers = written.identifiers.iter().map(|name| Part::Identifier(name, Form::of(name)));
+        let parts: Vec<Part> = identifiers.chain(written.attributes.iter().map(|name| Part::Attribute(name))).collect();
+        self.add(&parts, written.within.as_deref())
     }
 
-    fn place(&mut self, rule: Rule<'a>) -> usize {
-        self.all.iter().position(|known| *known == rule).unwrap_or_else(|| {
+    /// The number of the rule of these parts; none where it asks for nothing, or where there are more than 65,535.
+    fn add(&mut self, parts: &[Part<'a>], within: Option<&'a str>) -> Option<usize> {
+        let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+        let joined = names.join(" and ");
+        let rule = Rule {
+            name: within.map_or_else(|| joined.clone(), |within| format!("{joined} within {within}")),
+            parts: parts.iter().map(|part| self.number(*part)).collect::<Option<_>>()?,
+            within: within.map(|within| self.number(Part::Within(within)).ok_or(())).transpose().ok()?,
+            reusable: names.iter().all(|name| is_reusable(name)),
+            copied: names.iter().all(|name| is_copied(name)),
+            bundled: names.iter().all(|name| is_copied_with_disk(name)),
+        };
+        if parts.is_empty() {
+            return None;
+        }
+        let known = self.all.iter().position(|known| *known == rule);
+        known.or_else(|| {
+            u16::try_from(self.all.len()).ok()?;
             self.all.push(rule);
-            self.all.len() - 1
+            Some(self.all.len() - 1)
         })
     }
 
-    /// The rules of a class, strongest first.
-    pub(super) fn of(&self, class: &str) -> &[usize] {
-        self.classes.get(class).map_or(&[], Vec::as_slice)
+    fn number(&mut self, part: Part<'a>) -> Option<u16> {
+        let place = self.parts.iter().position(|known| *known == part).unwrap_or_else(|| {
+            self.parts.push(part);
+            self.parts.len() - 1
+        });
+        u16::try_from(place).ok()
     }
 
-    /// The classes that occur.
-    pub(super) fn classes(&self) -> impl Iterator<Item = &'a str> {
-        self.classes.keys().copied()
+    /// Of each class its own rules, and those of more special classes: an item of such a class is found by that class's rules.
+    fn tries(&self) -> Vec<Vec<(usize, usize)>> {
+        let mut tries: Vec<BTreeSet<(usize, usize)>> = vec![BTreeSet::new(); self.known.len()];
+        for (kind, ready) in (0..).zip(&self.known) {
+            // What has no class may be of any.
+            for of in ready.ancestors.iter().copied().chain([kind, NONE]) {
+                if let Some(tried) = tries.get_mut(of as usize) {
+                    tried.extend(ready.own.iter().copied().enumerate());
+                }
+            }
+        }
+        tries.into_iter().map(|tried| tried.into_iter().collect()).collect()
+    }
+
+    /// The number of a class.
+    pub(super) fn kind(&self, name: &str) -> Kind {
+        self.kinds.get(name).copied().unwrap_or(UNKNOWN)
+    }
+
+    fn ready(&self, kind: Kind) -> &Ready<'a> {
+        self.known.get(kind as usize).or_else(|| self.known.get(UNKNOWN as usize)).unwrap_or(&self.nothing)
+    }
+
+    /// How things of a class are read.
+    pub(super) fn reader(&self, kind: Kind) -> &Reader<'a> {
+        &self.ready(kind).reader
+    }
+
+    /// The rules of a class, strongest first.
+    pub(super) fn of(&self, kind: Kind) -> &[usize] {
+        &self.ready(kind).own
+    }
+
+    /// The rules by which an observation of this class may be found, the strongest first, each with its strength.
+    pub(super) fn tried_for(&self, kind: Kind) -> &[(usize, usize)] {
+        &self.ready(kind).tried
+    }
+
+    /// The keys of an item, under the rules of its class and of the observed classes that extend it.
+    pub(super) fn keys_of_item(&self, said: Said, out: &mut Vec<u64>) {
+        self.keys(&self.ready(said.kind).all, said, out);
+    }
+
+    /// The keys of a thing under these rules.
+    pub(super) fn keys(&self, rules: &[usize], said: Said, out: &mut Vec<u64>) {
+        for rule in rules {
+            if let Some(ready) = self.all.get(*rule) {
+                ready.keys(*rule as u64, said, out);
+            }
+        }
+    }
+
+    /// What a thing says, alone.
+    pub(super) fn said(&self, thing: Thing) -> Chunk {
+        Chunk::of(self, thing)
+    }
+
+    /// What a thing has of what a rule asks for, in normal form, for people: `bios/uuid u-1`.
+    pub(super) fn values(&self, rule: &Rule, thing: Thing) -> Vec<String> {
+        let mut values: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+        self.reader(thing.kind).each(thing, &mut |part, value| values.entry(part).or_default().push(value.to_owned()));
+        let asked = rule.parts.iter().copied().chain(rule.within);
+        let named = asked.filter_map(|part| Some((self.parts.get(usize::from(part))?.name(), values.get(&part)?)));
+        named.flat_map(|(name, values)| values.iter().map(move |value| format!("{name} {value}"))).collect()
     }
 
     /// The more special of two classes if one extends the other; things of unrelated classes are never one. A thing of no
     /// class may be of any.
-    pub(super) fn special<'c>(&self, one: &'c str, other: &'c str) -> Option<&'c str> {
-        if one == other || other.is_empty() || self.known.is_a(one, other) {
+    pub(super) fn special(&self, one: Kind, other: Kind) -> Option<Kind> {
+        let extends = |one: Kind, other: Kind| self.known.get(one as usize).is_some_and(|ready| ready.ancestors.contains(&other));
+        if one == other || other == NONE || extends(one, other) {
             Some(one)
-        } else if one.is_empty() || self.known.is_a(other, one) {
+        } else if one == NONE || extends(other, one) {
             Some(other)
         } else {
             None
@@ -324,7 +318,7 @@ impl<'a> Rules<'a> {
 
     /// What the rules after the `strength`th of these say of the two: whether any says that they are one, and how many say that
     /// they are two. What is copied with a disk is not heard: beside a copied identifier it says nothing more.
-    pub(super) fn weaker(&self, rules: &[usize], strength: usize, one: Thing, other: Thing) -> (bool, usize) {
+    pub(super) fn weaker(&self, rules: &[usize], strength: usize, one: Said, other: Said) -> (bool, usize) {
         let mut different = 0;
         for rule in rules.iter().skip(strength + 1).filter_map(|rule| self.all.get(*rule)).filter(|rule| !rule.bundled) {
             match rule.verdict(one, other) {
@@ -337,9 +331,26 @@ impl<'a> Rules<'a> {
     }
 
     /// Whether a rule before the `strength`th of these says that the two are two.
-    pub(super) fn vetoed(&self, rules: &[usize], strength: usize, one: Thing, other: Thing) -> bool {
+    pub(super) fn vetoed(&self, rules: &[usize], strength: usize, one: Said, other: Said) -> bool {
         rules.iter().take(strength).filter_map(|rule| self.all.get(*rule)).any(|rule| rule.verdict(one, other) == Verdict::Different)
     }
+}
+
+/// The names of the classes that occur.
+fn classes<'a>(estate: &'a Estate, discovered: &'a Discovered) -> BTreeSet<&'a str> {
+    let declared = estate.items.iter().map(|item| &*item.spec.class);
+    let observed = discovered.answers.iter().flat_map(|answer| &answer.items).map(|item| &*item.class);
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut last = "";
+    for name in declared.chain(observed) {
+        // Neighbours are mostly of one class.
+        if name != last {
+            names.insert(name);
+            last = name;
+        }
+    }
+    names.remove("");
+    names
 }
 
 /// The names of the identifiers that are declared: the rules where no class has any.
@@ -349,18 +360,23 @@ fn identifiers_of(estate: &Estate) -> BTreeSet<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::facts::Facts;
     use super::*;
-
-    fn table(pairs: &[(&str, &str)]) -> Table<Text> {
-        pairs.iter().map(|(name, value)| (*name, Text::from(*value))).collect()
-    }
+    use crate::estate::{SourceFile, load};
 
     fn verdict(rule: &str, one: &[(&str, &str)], other: &[(&str, &str)]) -> Verdict {
-        let written: IdentificationRule = serde_yaml::from_str(rule).unwrap();
-        let attributes = Table::default();
-        let (one, other) = (table(one), table(other));
-        let thing = |identifiers| Thing { class: None, identifiers, attributes: &attributes, relations: Relations::None };
-        Rule::new(&written).unwrap().verdict(thing(&one), thing(&other))
+        let class = format!("{{apiVersion: bowline.dev/v1alpha1, kind: CIClass, metadata: {{name: box}}, spec: {{identification: [{rule}]}}}}\n");
+        let item = |name: &str, pairs: &[(&str, &str)]| {
+            let identifiers: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            let spec = format!("{{class: box, identifiers: {{{}}}}}", identifiers.join(", "));
+            format!("{{apiVersion: bowline.dev/v1alpha1, kind: ConfigurationItem, metadata: {{name: {name}}}, spec: {spec}}}\n")
+        };
+        let text = [class, item("one", one), item("other", other)].join("---\n");
+        let estate = load::load(vec![SourceFile { path: "estate.yaml".into(), text: text.into() }], None, Vec::new());
+        let discovered = Discovered::default();
+        let rules = Rules::new(&estate, &discovered);
+        let facts = Facts::new(&estate, &discovered, &rules);
+        rules.all[rules.of(rules.kind("box"))[0]].verdict(facts.item(0), facts.item(1))
     }
 
     #[test]
