@@ -213,6 +213,7 @@ mod tests {
             changes: Vec::new(),
             diagnostics,
             absences: Absences::default(),
+            ties: crate::discovery::Ties::new(),
         }
     }
 

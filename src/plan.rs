@@ -9,7 +9,7 @@ use crate::api::change_request::ServiceEffect;
 use crate::api::{API_VERSION, Text};
 use crate::calendar::Calendar;
 use crate::change::{self, Change};
-use crate::discovery::{Answer, Discovered};
+use crate::discovery::{Answer, Discovered, Ties};
 use crate::drift::{self, Absences, Finding};
 use crate::estate::{Diagnostic, Estate};
 use crate::identity::{self, Correlation};
@@ -42,6 +42,9 @@ pub struct Plan {
     /// What this survey says of absence, for the store.
     #[serde(skip)]
     pub absences: Absences,
+    /// What this survey says of observations that only another source tied to an item, for the store.
+    #[serde(skip)]
+    pub ties: Ties,
 }
 
 /// Counts of a plan.
@@ -118,6 +121,7 @@ pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Times
         changes,
         diagnostics: estate.diagnostics.clone(),
         absences,
+        ties: correlation.ties(estate, discovered),
     };
     (plan, correlation)
 }

@@ -214,6 +214,36 @@ fn what_another_source_knows_of_an_item_identifies_it_too() {
     assert_eq!(keys(&documents, answers), ["changed/a/attributes.disk"]);
 }
 
+// The inventory knows the machine by its host name and by the UUID; the hypervisor's manager knows the UUID alone.
+#[test]
+fn an_outage_of_the_source_that_ties_two_names_changes_nothing_that_others_see() {
+    let documents = [item("a", "identifiers: {dns/fqdn: a.example}, attributes: {memory: 4Gi}"), source("netbox", ""), source("vcenter", "")];
+    let estate = estate(&documents);
+    let of_netbox = "key: '7', name: a, identifiers: {dns/fqdn: a.example, vsphere/instance-uuid: u-7}";
+    let of_vcenter = "key: vm-7, name: a, identifiers: {vsphere/instance-uuid: u-7}, attributes: {memory: 8Gi}";
+    let both = discovered(vec![answer("netbox", &[of_netbox]), answer("vcenter", &[of_vcenter])]);
+    let drift = ["changed/a/attributes.memory"];
+    assert_eq!(keys_of(&findings(&estate, &both)), drift);
+    let ties = correlate(&estate, &both).ties(&estate, &both);
+
+    let after = |netbox: Option<Answer>, of_vcenter: &str| Discovered {
+        answers: netbox.into_iter().chain([answer("vcenter", &[of_vcenter])]).collect(),
+        history: bowline::discovery::History { ties: ties.clone(), ..Default::default() },
+    };
+    for netbox in [Some(cut_short("netbox", &[], "403")), None] {
+        let outage = after(netbox, of_vcenter);
+        assert_eq!(keys_of(&findings(&estate, &outage)), drift);
+        let correlation = correlate(&estate, &outage);
+        assert_eq!(correlation.ties(&estate, &outage), ties, "it is known in the next pass, too");
+        let told = explain(&estate, &outage, &correlation, "a");
+        assert_eq!(told[0].sightings[0].rule.as_deref(), Some("what another source knew of the item"));
+    }
+    // What is said now counts for more: by a source that answers, and by the observation itself.
+    assert_eq!(keys_of(&findings(&estate, &after(Some(answer("netbox", &[])), of_vcenter))), ["missing/a", "undeclared/a"]);
+    let other = of_vcenter.replace("{vsphere", "{dns/fqdn: b.example, vsphere");
+    assert_eq!(keys_of(&findings(&estate, &after(Some(cut_short("netbox", &[], "403")), &other))), ["undeclared/a"]);
+}
+
 #[test]
 fn a_rule_of_truth_decides_then_priority_and_else_it_is_a_conflict() {
     let documents = |truth: &str, priority: &str| {

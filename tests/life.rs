@@ -293,6 +293,7 @@ fn plan(sources: Vec<SourceReport>, findings: Vec<Finding>) -> Plan {
         changes: Vec::new(),
         diagnostics: Vec::new(),
         absences: bowline::drift::Absences::default(),
+        ties: bowline::discovery::Ties::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bowline::discovery::{Absence, Answer, Observation};
+use bowline::discovery::{Absence, Answer, Observation, Ties};
 use bowline::drift::Absences;
 use bowline::store::Store;
 use jiff::Timestamp;
@@ -252,6 +252,23 @@ async fn absences_are_counted_once_a_survey_and_end_when_the_item_is_there_again
     assert!(store.history("airport").await.unwrap().absent.is_empty());
 }
 
+#[tokio::test]
+async fn what_another_source_tied_is_remembered_until_a_complete_answer_says_otherwise() {
+    let store = Store::in_memory().await.unwrap();
+    let ties = |pairs: &[(&str, &str)]| Ties::from([("vcenter".into(), pairs.iter().map(|(key, item)| ((*key).into(), (*item).into())).collect())]);
+    let (whole, cut) = (answer("vcenter", true, &[]), answer("vcenter", false, &[]));
+    for (answer, told, known) in [
+        (&whole, ties(&[("vm-1", "a"), ("vm-2", "b")]), ties(&[("vm-1", "a"), ("vm-2", "b")])),
+        (&cut, Ties::new(), ties(&[("vm-1", "a"), ("vm-2", "b")])),
+        (&whole, ties(&[("vm-1", "c")]), ties(&[("vm-1", "c")])),
+        (&whole, Ties::new(), Ties::new()),
+    ] {
+        store.record_ties("harbour", &[answer], &told).await.unwrap();
+        assert_eq!(store.history("harbour").await.unwrap().ties, known);
+        assert!(store.history("airport").await.unwrap().ties.is_empty());
+    }
+}
+
 // A file of the form before absences were counted.
 #[tokio::test]
 async fn an_older_file_is_brought_to_the_present_form_and_keeps_what_it_knows() {
@@ -260,7 +277,7 @@ async fn an_older_file_is_brought_to_the_present_form_and_keeps_what_it_knows() 
     store.record("harbour", &[&answer("vcenter", true, &["a"])], Timestamp::UNIX_EPOCH).await.unwrap();
     store.close().await;
     let mut connection = SqliteConnectOptions::new().filename(folder.path().join("bowline.db")).connect().await.unwrap();
-    sqlx::raw_sql("DROP TABLE spoken; DROP TABLE absent; PRAGMA user_version = 1").execute(&mut connection).await.unwrap();
+    sqlx::raw_sql("DROP TABLE spoken; DROP TABLE absent; DROP TABLE ties; PRAGMA user_version = 1").execute(&mut connection).await.unwrap();
     sqlx::Connection::close(connection).await.unwrap();
     let opened = Store::open(folder.path()).await.unwrap();
     assert_eq!(opened.warning, None);

@@ -91,6 +91,7 @@ async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: 
     let recorded = async {
         let store = session.store(options).await?;
         store.record(&session.store_key, &answers, session.now).await?;
+        store.record_ties(&session.store_key, &answers, &plan.ties).await?;
         Ok::<_, Failure>(store.record_absences(&session.store_key, &plan.absences, session.now).await?)
     };
     if let Err(error) = recorded.await {

@@ -107,7 +107,13 @@ pub struct History {
     pub spoken: BTreeMap<Text, BTreeMap<Text, BTreeSet<Text>>>,
     /// Declared items that were earned absent, by name.
     pub absent: BTreeMap<Text, Absence>,
+    /// What was known by another source's word alone.
+    #[serde(default)]
+    pub ties: Ties,
 }
+
+/// By source and its own key: the declared item that this is, where nothing but what another source knew of the item said so.
+pub type Ties = BTreeMap<Text, BTreeMap<Text, Text>>;
 
 /// For how long an item has been absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -223,8 +223,9 @@ impl Placeholders {
     pub(crate) fn have(known: Option<&Self>, value: &str) -> bool {
         let value = value.trim();
         let marks = || value.chars().filter(|mark| mark.is_alphanumeric());
-        let Some(first) = marks().next() else { return true };
-        let repeated = marks().all(|mark| mark == first) && (first == '0' || marks().nth(1).is_some());
+        let mut all = marks();
+        let Some(first) = all.next() else { return true };
+        let repeated = all.all(|mark| mark == first) && (first == '0' || marks().nth(1).is_some());
         (repeated && (first == '0' || known.is_some() || marks().nth(7).is_some())) || known.is_some_and(|known| known.fit(value))
     }
 

@@ -149,8 +149,7 @@ impl Estate {
 
     /// After how many seconds without being seen a fact of this source is stale.
     pub fn stale_after(&self, source: &str) -> i64 {
-        let unsaid = DiscoverySourceSpec::default();
-        self.source(source).map_or(&unsaid, |source| &source.spec).stale_after_seconds()
+        self.source(source).map_or_else(|| DiscoverySourceSpec::default().stale_after_seconds(), |source| source.spec.stale_after_seconds())
     }
 
     /// The index of the item of this name in [`Estate::items`].

@@ -15,6 +15,7 @@ const SIGHTINGS: usize = 32;
 
 /// Takes back matches by a rule before which a better or a much newer match of the same item says that they are two.
 pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, facts: &Facts, outcome: &mut Outcome) {
+    let lasts: Vec<i64> = discovered.answers.iter().map(|answer| estate.stale_after(&answer.source)).collect();
     let mut matches = std::mem::take(&mut outcome.matches);
     matches.sort_unstable_by_key(|found| (found.item, found.strength, found.sighting));
     let mut parted: Vec<Sighting> = Vec::new();
@@ -28,7 +29,7 @@ pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, fact
             continue;
         }
         for found in of_one.iter().take(SIGHTINGS) {
-            let better = of_one.iter().take(SIGHTINGS).filter(|other| is_better(estate, discovered, other, found));
+            let better = of_one.iter().take(SIGHTINGS).filter(|other| is_better(discovered, &lasts, other, found));
             if better.into_iter().any(|other| differ(rules, facts, found, other)) {
                 parted.push(found.sighting);
             }
@@ -43,14 +44,15 @@ pub(super) fn part(estate: &Estate, discovered: &Discovered, rules: &Rules, fact
     outcome.matches = matches;
 }
 
-/// Whether a match is by a stronger rule, or by the same and of what was seen so much later that the other is stale.
-fn is_better(estate: &Estate, discovered: &Discovered, one: &Match, other: &Match) -> bool {
+/// Whether a match is by a stronger rule, or by the same and of what was seen so much later that the other is stale. `lasts` says
+/// of each answer for how many seconds its facts count.
+fn is_better(discovered: &Discovered, lasts: &[i64], one: &Match, other: &Match) -> bool {
     if one.strength != other.strength {
         return one.strength < other.strength;
     }
-    let seen = |found: &Match| found.sighting.find(discovered).map(|(answer, observation)| (answer, observation.seen.unwrap_or(answer.at)));
-    let (Some((_, later)), Some((answer, earlier))) = (seen(one), seen(other)) else { return false };
-    later.duration_since(earlier).as_secs() > estate.stale_after(&answer.source)
+    let seen = |found: &Match| found.sighting.find(discovered).map(|(answer, observation)| observation.seen.unwrap_or(answer.at));
+    let (Some(later), Some(earlier), Some(lasts)) = (seen(one), seen(other), lasts.get(other.sighting.answer as usize)) else { return false };
+    later.duration_since(earlier).as_secs() > *lasts
 }
 
 /// Whether a rule before the one by which `found` was found says that the two observations are two.

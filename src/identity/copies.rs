@@ -48,18 +48,28 @@ fn originals(open: &[Contradicted], outcome: &Outcome) -> HashSet<(u32, u32)> {
 
 /// Those whose weaker names something else has that was seen: what is nobody's, or another item's.
 fn others(search: &Search, open: &[Contradicted], outcome: &Outcome) -> HashSet<Sighting> {
-    let mut wanted: HashMap<u64, Vec<&Contradicted>> = HashMap::new();
+    let (mut wanted, mut keys): (HashMap<u64, Vec<&Contradicted>>, Vec<u64>) = (HashMap::new(), Vec::new());
     for one in open {
-        for key in search.all_keys(one.sighting) {
-            wanted.entry(key).or_default().push(one);
+        search.all_keys(one.sighting, &mut keys);
+        for key in &keys {
+            wanted.entry(*key).or_default().push(one);
+        }
+    }
+    // Nearly all keys are nobody's, and one bit says so.
+    let mut rough = vec![false; 1 << 16];
+    let bit = |key: u64| usize::try_from(key & 0xffff).unwrap_or_default();
+    for key in wanted.keys() {
+        if let Some(bit) = rough.get_mut(bit(*key)) {
+            *bit = true;
         }
     }
     let mut others = HashSet::new();
     let known = outcome.matches.iter().map(|found| (found.sighting, Some(found.item)));
     let unknown = outcome.unclaimed.iter().map(|sighting| (*sighting, None));
     for (sighting, item) in known.chain(unknown) {
-        for key in search.all_keys(sighting) {
-            let shared = wanted.get(&key).into_iter().flatten().filter(|one| Some(one.found.item) != item && !others.contains(&one.sighting));
+        search.all_keys(sighting, &mut keys);
+        for key in keys.iter().filter(|key| rough.get(bit(**key)).is_some_and(|bit| *bit)) {
+            let shared = wanted.get(key).into_iter().flatten().filter(|one| Some(one.found.item) != item && !others.contains(&one.sighting));
             let same: Vec<Sighting> = shared.filter(|one| has_weaker_name(search, one, sighting)).map(|one| one.sighting).collect();
             others.extend(same);
         }

@@ -182,8 +182,8 @@ impl View<'_> {
         let direct = shared.iter().any(|value| of_item.contains(value));
         shared.retain(|value| !direct || of_item.contains(value));
         let shared = self.shown(&item.spec.class, shared);
-        let by = rule.map(|rule| rule.name.clone());
-        let rule = by.map(|rule| if direct { rule } else { format!("{rule}, by what another source knows of the item") });
+        let by = self.correlation.rule(found.rule).to_owned();
+        let rule = Some(if direct || rule.is_none() { by } else { format!("{by}, by what another source knows of the item") });
         Some(Seen { source: answer.source.clone(), key: observation.key.clone(), name: observation.name.clone(), rule, shared, speaks: found.speaks })
     }
 

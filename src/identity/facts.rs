@@ -18,6 +18,8 @@ use crate::estate::{Class, Declared, Estate, Placeholders};
 const VALUES: usize = 64;
 /// So many things are read and kept together.
 const CHUNK: usize = 1024;
+/// A thing has about so many facts.
+const FACTS: usize = 6;
 
 /// What identifies a thing, declared or observed.
 #[derive(Clone, Copy)]
@@ -135,7 +137,8 @@ pub(super) struct Chunk {
 impl Rows {
     fn read<'a, T: Sync>(rules: &'a Rules, all: &'a [T], thing: impl Fn(&'a T) -> Thing<'a> + Sync) -> Self {
         let read = |some: &'a [T]| {
-            let mut chunk = Chunk::default();
+            let mut chunk =
+                Chunk { facts: Vec::with_capacity(some.len() * FACTS), ends: Vec::with_capacity(some.len()), kinds: Vec::with_capacity(some.len()) };
             some.iter().for_each(|one| chunk.add(rules, thing(one)));
             chunk.facts.shrink_to_fit();
             chunk
@@ -231,7 +234,7 @@ impl<'a> Reader<'a> {
         }
         for (part, name) in &self.within {
             if let Some(place) = place(name, thing) {
-                tell(*part, &place.to_ascii_lowercase());
+                tell(*part, &if place.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(place.to_ascii_lowercase()) } else { place });
             }
         }
     }
@@ -244,7 +247,7 @@ fn spelled(compare: Option<Compare>, value: &Value) -> Option<Cow<'_, str>> {
         Value::Number(_) | Value::Bool(_) => Cow::Owned(value.to_string()),
         Value::Null | Value::List(_) | Value::Map(_) => return None,
     };
-    let mut out = String::new();
+    let mut out = String::with_capacity(text.len());
     match compare {
         Some(Compare::Mac) => mac::write(&text, &mut out),
         Some(Compare::Ip) => {

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::facts::{Facts, Said};
 use super::rules::{Rules, Verdict};
-use super::{Ambiguity, Doubt, Match, Sighting, index};
-use super::{conflicts, copies};
+use super::{Ambiguity, Doubt, Match, Sighting, index, short};
+use super::{conflicts, copies, remembered};
 use crate::api::Lifecycle;
 use crate::discovery::Discovered;
 use crate::estate::Estate;
@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     pub(super) matches: Vec<Match>,
     pub(super) ambiguities: Vec<Ambiguity>,
     pub(super) unclaimed: Vec<Sighting>,
+    /// Whether it is other sources that are asked by now.
+    through: bool,
 }
 
 /// What became of one observation.
@@ -48,31 +50,46 @@ pub(super) struct Contradicted {
     pub(super) found: Found,
 }
 
-/// Hashes of keys, each with the item that has it, sorted.
-struct Index(Vec<(u64, u32)>);
+/// Keys, each with the item that has it.
+struct Index {
+    /// Sorted.
+    entries: Vec<(u64, u32)>,
+    /// Where the keys of each value of their upper bits begin: one step instead of many, since keys are spread evenly.
+    starts: Vec<u32>,
+    shift: u32,
+}
 
 impl Index {
     fn new(mut entries: Vec<(u64, u32)>) -> Self {
         entries.par_sort_unstable();
         entries.dedup();
-        Self(entries)
+        let bits = entries.len().next_power_of_two().trailing_zeros().clamp(1, 24);
+        let shift = u64::BITS - bits;
+        let mut starts = Vec::with_capacity(1 << bits);
+        for (place, (key, _)) in entries.iter().enumerate() {
+            while (starts.len() as u64) <= key >> shift {
+                starts.push(index(place));
+            }
+        }
+        Self { entries, starts, shift }
     }
 
-    /// The items that may have one of these keys; none where too many do.
-    fn candidates(&self, keys: &[u64]) -> Vec<u32> {
-        let mut items: Vec<u32> = Vec::new();
+    /// Adds the items that may have one of these keys, each once; none where too many do.
+    fn candidates(&self, keys: &[u64], items: &mut Vec<u32>) {
+        items.clear();
         for key in keys {
-            let start = self.0.partition_point(|(known, _)| known < key);
-            let found = self.0.iter().skip(start).take_while(|(known, _)| known == key).take(CROWD + 1).map(|(_, item)| *item);
+            let Some(start) = usize::try_from(key >> self.shift).ok().and_then(|bucket| self.starts.get(bucket)) else { continue };
+            let found = self.entries.iter().skip(*start as usize).skip_while(|(known, _)| known < key).take_while(|(known, _)| known == key);
             let before = items.len();
-            items.extend(found);
+            items.extend(found.take(CROWD + 1).map(|(_, item)| *item));
             if items.len() - before > CROWD {
                 items.truncate(before);
             }
         }
-        items.sort_unstable();
-        items.dedup();
-        items
+        if keys.len() > 1 {
+            items.sort_unstable();
+            items.dedup();
+        }
     }
 }
 
@@ -83,7 +100,8 @@ pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, fact
     let mut contradicted = Vec::new();
     for (number, answer) in discovered.answers.iter().enumerate() {
         let sighting = |place: usize| Sighting { answer: index(number), index: index(place) };
-        let fates: Vec<Fate> = (0..answer.items.len()).into_par_iter().map(|place| search.fate(facts.seen(sighting(place)))).collect();
+        let places = (0..answer.items.len()).into_par_iter();
+        let fates: Vec<Fate> = places.map_init(Scratch::default, |scratch, place| search.fate_of(facts.seen(sighting(place)), None, None, scratch)).collect();
         outcome.matches.reserve(fates.len());
         for (place, fate) in fates.into_iter().enumerate() {
             outcome.add(sighting(place), fate, &mut contradicted);
@@ -91,9 +109,11 @@ pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, fact
     }
     copies::judge(&search, &contradicted, &mut outcome);
     conflicts::part(estate, discovered, rules, facts, &mut outcome);
+    outcome.through = true;
     if discovered.answers.len() > 1 && !(outcome.unclaimed.is_empty() && outcome.ambiguities.is_empty()) {
         by_other_sources(&search, &mut outcome);
     }
+    remembered::tie(&search, discovered, &mut outcome);
     outcome
 }
 
@@ -109,7 +129,7 @@ impl Outcome {
 
     /// The observation is the item.
     pub(super) fn take(&mut self, sighting: Sighting, Found { item, strength, rule, .. }: Found) {
-        self.matches.push(Match { item, sighting, strength, rule, speaks: true });
+        self.matches.push(Match { item, sighting, strength, rule, speaks: true, through: self.through });
     }
 
     /// The observation may be a copy of the item.
@@ -122,12 +142,17 @@ impl Outcome {
 fn by_other_sources(search: &Search, outcome: &mut Outcome) {
     let within = outcome.ambiguities.iter().filter(|doubt| doubt.doubt == Doubt::Within).map(|doubt| doubt.sighting);
     let open = outcome.unclaimed.iter().copied().chain(within);
-    let wanted: HashSet<u64> = open.flat_map(|sighting| search.all_keys(sighting)).collect();
-    let of_match = |found: &Match| {
-        let keys = search.all_keys(found.sighting);
-        keys.into_iter().filter(|key| wanted.contains(key)).map(|key| (key, found.item)).collect::<Vec<_>>()
+    let (mut wanted, mut keys): (HashSet<u64>, Vec<u64>) = (HashSet::new(), Vec::new());
+    for sighting in open {
+        search.all_keys(sighting, &mut keys);
+        wanted.extend(&keys);
+    }
+    let of_match = |found: &Match, keys: &mut Vec<u64>| {
+        search.all_keys(found.sighting, keys);
+        keys.retain(|key| wanted.contains(key));
+        found.item
     };
-    let entries: Vec<(u64, u32)> = outcome.matches.par_iter().flat_map_iter(of_match).collect();
+    let entries = entries(&outcome.matches, &of_match);
     if entries.is_empty() {
         return;
     }
@@ -137,7 +162,8 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
     sightings.sort_unstable();
     let search = Search { index: Index::new(entries), also: Some(sightings), ..*search };
     let left = std::mem::take(&mut outcome.unclaimed);
-    let ask = |sighting: Sighting| search.fate_of(search.facts.seen(sighting), Some(sighting.answer), None);
+    let mut scratch = Scratch::default();
+    let mut ask = |sighting: Sighting| search.fate_of(search.facts.seen(sighting), Some(sighting.answer), None, &mut scratch);
     let mut contradicted = Vec::new();
     for sighting in left {
         outcome.add(sighting, ask(sighting), &mut contradicted);
@@ -156,12 +182,32 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
 
 /// The keys of all items.
 fn keys_of_items(estate: &Estate, rules: &Rules, facts: &Facts) -> Vec<(u64, u32)> {
-    let keys = |item: u32| {
-        let mut keys = Vec::new();
-        rules.keys_of_item(facts.item(item), &mut keys);
-        keys.into_iter().map(move |key| (key, item))
+    let items: Vec<u32> = (0..index(estate.items.len())).collect();
+    entries(&items, &|item, keys| {
+        keys.clear();
+        rules.keys_of_item(facts.item(*item), keys);
+        *item
+    })
+}
+
+/// The keys of each of these with its item; `of` puts the keys of one in the place of what it is given.
+fn entries<T: Sync>(all: &[T], of: &(impl Fn(&T, &mut Vec<u64>) -> u32 + Sync)) -> Vec<(u64, u32)> {
+    let some = |some: &[T]| {
+        let (mut entries, mut keys) = (Vec::with_capacity(some.len()), Vec::new());
+        for one in some {
+            let item = of(one, &mut keys);
+            entries.extend(keys.iter().map(|key| (*key, item)));
+        }
+        entries
     };
-    (0..index(estate.items.len())).into_par_iter().flat_map_iter(keys).collect()
+    all.par_chunks(1024).flat_map_iter(some).collect()
+}
+
+/// What one search after the other uses anew.
+#[derive(Default)]
+struct Scratch {
+    keys: Vec<u64>,
+    items: Vec<u32>,
 }
 
 /// How the item of an observation is looked for.
@@ -175,38 +221,37 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// All keys of an observation, under the rules of its class.
-    pub(super) fn all_keys(&self, sighting: Sighting) -> Vec<u64> {
-        let mut keys = Vec::new();
+    /// Puts all keys of an observation, under the rules of its class, in the place of what `keys` held.
+    pub(super) fn all_keys(&self, sighting: Sighting, keys: &mut Vec<u64>) {
+        keys.clear();
         let said = self.facts.seen(sighting);
-        self.rules.keys(self.rules.of(said.kind), said, &mut keys);
-        keys
-    }
-
-    fn fate(&self, said: Said) -> Fate {
-        self.fate_of(said, None, None)
+        self.rules.keys(self.rules.of(said.kind), said, keys);
     }
 
     /// The item of an observation that is not the one that a copied identifier names, if weaker rules name one.
     pub(super) fn other(&self, contradicted: &Contradicted) -> Option<Found> {
         let said = self.facts.seen(contradicted.sighting);
-        match self.fate_of(said, self.also.as_ref().map(|_| contradicted.sighting.answer), Some(contradicted.found.item)) {
+        let from = self.also.as_ref().map(|_| contradicted.sighting.answer);
+        match self.fate_of(said, from, Some(contradicted.found.item), &mut Scratch::default()) {
             Fate::Item(found) if found.contradictions == 0 => Some(found),
             _ => None,
         }
     }
 
     /// The item of an observation. `from` is its source where other sources are asked; `not` is an item that it is not.
-    fn fate_of(&self, said: Said, from: Option<u32>, not: Option<u32>) -> Fate {
+    fn fate_of(&self, said: Said, from: Option<u32>, not: Option<u32>, Scratch { keys, items }: &mut Scratch) -> Fate {
         let mut doubt = None;
         // Rules of several classes may stand at one strength; what they find counts together.
-        let mut keys = Vec::new();
         for equally_strong in self.rules.tried_for(said.kind).chunk_by(|one, other| one.0 == other.0) {
             let (mut same, mut unsure): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
             for (strength, rule) in equally_strong {
                 keys.clear();
-                self.rules.keys(std::slice::from_ref(rule), said, &mut keys);
-                for item in self.index.candidates(&keys).into_iter().filter(|item| Some(*item) != not) {
+                self.rules.keys(std::slice::from_ref(rule), said, keys);
+                if keys.is_empty() {
+                    continue;
+                }
+                self.index.candidates(keys, items);
+                for item in items.iter().copied().filter(|item| Some(*item) != not) {
                     let found = || Found { item, strength: short(*strength), rule: short(*rule), contradictions: 0 };
                     match self.verdict(*rule, *strength, item, said, from) {
                         Verdict::Same => same.push(found()),
@@ -296,9 +341,4 @@ impl Search<'_> {
         }
         verdict
     }
-}
-
-/// Rules are few.
-fn short(number: usize) -> u16 {
-    u16::try_from(number).unwrap_or(u16::MAX)
 }

@@ -8,6 +8,7 @@
 //! conflicts matches of one item that cannot all be right
 //! copies    machines that share what identifies, since one is a copy of the other
 //! cluster   what nobody declared: observations of several sources that are one thing
+//! remembered what a source that is silent now has said to be one
 //! ends      the other ends of relations
 //! explain   why observations are one item, and why others are not
 //! mac, ip   addresses in any spelling
@@ -38,6 +39,7 @@ pub(crate) mod ip;
 pub(crate) mod mac;
 mod matching;
 mod normal;
+mod remembered;
 mod rules;
 
 use std::borrow::Cow;
@@ -46,7 +48,7 @@ use std::cmp::Ordering;
 pub use explain::{Asked, Identity, Name, Refused, Seen, explain};
 
 use crate::api::Text;
-use crate::discovery::{Answer, Discovered, Observation};
+use crate::discovery::{Answer, Discovered, Observation, Ties};
 use crate::estate::{Class, Estate};
 
 /// One observation, by its place in [`Discovered`].
@@ -71,6 +73,8 @@ pub struct Match {
     pub rule: u16,
     /// Whether its facts count: of several sightings of one item by one source, only the strongest do.
     pub speaks: bool,
+    /// Whether nothing that is declared says so, but what another source knows of the item, or knew.
+    pub through: bool,
 }
 
 /// An observation that may be any of several items, or is one only perhaps.
@@ -143,6 +147,18 @@ impl Correlation {
         starts.zip(&self.ends).filter_map(|(start, end)| self.undeclared.get(*start as usize..*end as usize))
     }
 
+    /// What is worth remembering for a time when a source is silent: which keys are which item by another source's word alone.
+    pub fn ties(&self, estate: &Estate, discovered: &Discovered) -> Ties {
+        let mut ties = Ties::new();
+        for found in self.matches.iter().filter(|found| found.through) {
+            let (Some((answer, observation)), Some(item)) = (found.sighting.find(discovered), estate.items.get(found.item as usize)) else { continue };
+            if !observation.key.is_empty() {
+                ties.entry(answer.source.clone()).or_default().insert(observation.key.clone(), item.name.clone());
+            }
+        }
+        ties
+    }
+
     /// The name of a rule.
     pub fn rule(&self, rule: u16) -> &str {
         self.rules.get(usize::from(rule)).map_or("", String::as_str)
@@ -176,7 +192,7 @@ pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
     let rules = rules::Rules::new(estate, discovered);
     let facts = facts::Facts::new(estate, discovered, &rules);
     let found = matching::find(estate, discovered, &rules, &facts);
-    let names = rules.all.iter().map(|rule| rule.name.clone()).collect();
+    let names = rules.all.iter().map(|rule| rule.name.clone()).chain([remembered::RULE.to_owned()]).collect();
     let mut correlation = Correlation { ambiguities: found.ambiguities, rules: names, ..Correlation::default() };
     correlation.keep_matches(found.matches, estate, discovered, &rules);
     let things = cluster::find(discovered, &rules, &facts, found.unclaimed);
@@ -196,7 +212,10 @@ pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
 
 impl Correlation {
     fn keep_matches(&mut self, mut matches: Vec<Match>, estate: &Estate, discovered: &Discovered, rules: &rules::Rules) {
-        matches.sort_by(|one, other| one.item.cmp(&other.item).then_with(|| one.sighting.order(other.sighting, discovered)));
+        matches.sort_unstable_by_key(|found| found.item);
+        for of_one in matches.chunk_by_mut(|one, other| one.item == other.item) {
+            of_one.sort_by(|one, other| one.sighting.order(other.sighting, discovered));
+        }
         self.starts = vec![0; estate.items.len() + 1];
         for found in &matches {
             if let Some(count) = self.starts.get_mut(found.item as usize + 1) {
@@ -272,4 +291,9 @@ pub(crate) fn is_host_name(identifier: &str) -> bool {
 /// Counts of items and observations fit 32 bits: four thousand times the design size.
 fn index(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Rules are few.
+fn short(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }

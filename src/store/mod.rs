@@ -163,6 +163,10 @@ impl Store {
             let absence = Absence { surveys: u32::try_from(row.get::<i64, _>("surveys")).unwrap_or_default(), last: instant(row.get("last")) };
             history.absent.insert(intern(row.get::<&str, _>("item")), absence);
         }
+        for row in sqlx::query("SELECT source, key, item FROM ties WHERE estate = ?").bind(estate).fetch_all(&self.pool).await? {
+            let of_source = history.ties.entry(intern(row.get::<&str, _>("source"))).or_default();
+            of_source.insert(row.get::<&str, _>("key").into(), row.get::<&str, _>("item").into());
+        }
         Ok(history)
     }
 

@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::{Store, StoreError};
 use crate::api::Text;
-use crate::discovery::Answer;
+use crate::discovery::{Answer, Ties};
 use crate::drift::Absences;
 
 /// How many rows one statement writes.
@@ -39,6 +39,33 @@ impl Store {
             .await?;
             record_items(&mut transaction, estate, answer, now).await?;
             record_spoken(&mut transaction, estate, answer).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Remembers which items the observations of these answers are by the word of another source alone; what is not among the
+    /// ties of a complete answer is none any more. Call it from what may write, never from a plan.
+    pub async fn record_ties(&self, estate: &str, answers: &[&Answer], ties: &Ties) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for answer in answers.iter().filter(|answer| answer.complete) {
+            let tied = json(&ties.get(&answer.source).map(|tied| tied.iter().collect::<Vec<_>>()).unwrap_or_default())?;
+            // Written only where it is not what is known, as it nearly always is.
+            sqlx::query("DELETE FROM ties WHERE estate = ?1 AND source = ?2 AND key NOT IN (SELECT value ->> 0 FROM json_each(?3))")
+                .bind(estate)
+                .bind(&*answer.source)
+                .bind(&tied)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(
+                "INSERT INTO ties (estate, source, key, item) SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3) WHERE true
+                 ON CONFLICT (estate, source, key) DO UPDATE SET item = excluded.item WHERE item <> excluded.item",
+            )
+            .bind(estate)
+            .bind(&*answer.source)
+            .bind(&tied)
+            .execute(&mut *transaction)
+            .await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::StoreError;
 
 /// The steps from one form to the next. The file's `user_version` says how many were taken. Steps are only ever added.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE sources (
         estate TEXT NOT NULL,
@@ -40,6 +40,14 @@ const STEPS: [&str; 2] = [
         last INTEGER NOT NULL,
         PRIMARY KEY (estate, item)
     ) WITHOUT ROWID, STRICT;",
+    "
+    CREATE TABLE ties (
+        estate TEXT NOT NULL,
+        source TEXT NOT NULL,
+        key TEXT NOT NULL,
+        item TEXT NOT NULL,
+        PRIMARY KEY (estate, source, key)
+    ) WITHOUT ROWID, STRICT;",
 ];
 
 /// Brings the file to the present form. Several processes may do so at once.
@@ -66,11 +74,12 @@ async fn form(pool: &SqlitePool) -> Result<i64, StoreError> {
 }
 
 /// What a sound file answers: every table with its columns.
-const CHECKS: [&str; 4] = [
+const CHECKS: [&str; 5] = [
     "SELECT estate, source, items, at, confirmed FROM sources LIMIT 1",
     "SELECT estate, source, key, name, first, last FROM seen LIMIT 1",
     "SELECT estate, source, class, attribute FROM spoken LIMIT 1",
     "SELECT estate, item, surveys, last FROM absent LIMIT 1",
+    "SELECT estate, source, key, item FROM ties LIMIT 1",
 ];
 
 /// Sees that the file is sound and that all tables are there with their columns.

@@ -275,7 +275,9 @@ impl Making<'_> {
         let Some(store) = &self.shared.store else { return };
         let estate = self.id.to_string();
         let recorded = async {
-            store.record(&estate, &to_remember(discovered, plan, confirmed), now).await?;
+            let answers = to_remember(discovered, plan, confirmed);
+            store.record(&estate, &answers, now).await?;
+            store.record_ties(&estate, &answers, &plan.ties).await?;
             store.record_absences(&estate, &plan.absences, now).await
         };
         if let Err(error) = recorded.await {

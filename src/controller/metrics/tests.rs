@@ -18,6 +18,7 @@ fn plan(sources: &[(&str, bool, usize)]) -> Plan {
         changes: Vec::new(),
         diagnostics: Vec::new(),
         absences: crate::drift::Absences::default(),
+        ties: crate::discovery::Ties::new(),
     }
 }
 

@@ -69,6 +69,7 @@ fn plan(findings: Vec<Finding>, mut changes: Vec<Change>) -> Plan {
         changes,
         diagnostics: Vec::new(),
         absences: Absences::default(),
+        ties: crate::discovery::Ties::new(),
     }
 }
 
