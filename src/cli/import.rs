@@ -87,18 +87,7 @@ fn refuse_unknown(estate: &Estate, arguments: &Arguments) -> Result<(), Failure>
     if arguments.select.as_ref().is_some_and(|selector| !selector.services.is_empty()) {
         return Err(Failure::new("`services` chooses nothing here: what is not declared yet is part of no service").hint("choose by class, owner or label"));
     }
-    let wanted = arguments.class.iter().chain(arguments.select.iter().flat_map(|selector| &selector.classes).filter(|class| !class.contains('*')));
-    for class in wanted {
-        if estate.classes.get(class).is_none() {
-            let near = session::nearest(class, estate.classes.iter().map(|class| &*class.name));
-            let failure = Failure::new(format!("there is no class `{class}`"));
-            return Err(match near {
-                Some(near) => failure.hint(format!("did you mean `{near}`?")),
-                None => failure.hint("`bowline discover` shows the classes of what is found"),
-            });
-        }
-    }
-    Ok(())
+    session::refuse_unknown_class(estate, &arguments.class, arguments.select.as_ref(), &|_| false)
 }
 
 /// As JSON and YAML.

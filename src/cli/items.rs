@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::options::Options;
-use super::session::{EstateArgument, Session};
+use super::session::{EstateArgument, Session, refuse_unknown_class};
 use super::{Outcome, render};
 
 /// Arguments of `items`.
@@ -49,6 +49,8 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     if let Some(name) = &arguments.find {
         return find(options, &session, &inventory, name);
     }
+    let is_found = |class: &str| inventory.of_estate().iter().any(|entry| *entry.class == *class);
+    refuse_unknown_class(&session.estate, &arguments.class, arguments.select.as_ref(), &is_found)?;
     let entries = chosen(&session, &inventory, arguments);
     let whole = json!({"apiVersion": API_VERSION, "kind": "Items", "estate": session.estate.name, "at": session.now, "items": entries});
     options.print(&whole, |style| render::items::render(style, &plan, &inventory, &entries, arguments.all))?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowline::access::Access;
-use bowline::api::Text;
+use bowline::api::{Selector, Text};
 use bowline::api::estate::Git;
 use bowline::controller::reading::{self, Bootstrap, Commit, ESTATE_FILE, Loaded, Means, blocking, is_address, named};
 use bowline::controller::spans;
@@ -429,6 +429,18 @@ pub fn root_of(argument: &EstateArgument) -> PathBuf {
 /// What an estate without a document of its own is called.
 pub fn folder_name(root: &Path) -> String {
     root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_string_lossy().into_owned())).unwrap_or_else(|| "estate".to_owned())
+}
+
+/// An error where one of these classes, or of those that the selector names without a `*`, is none of the estate's, and `found`
+/// does not know it either: it would choose nothing, in silence.
+pub fn refuse_unknown_class(estate: &Estate, classes: &[Text], selector: Option<&Selector>, found: &dyn Fn(&str) -> bool) -> Result<(), Failure> {
+    let wanted = classes.iter().chain(selector.iter().flat_map(|selector| &selector.classes).filter(|class| !class.contains('*')));
+    let Some(unknown) = wanted.into_iter().find(|class| estate.classes.get(class).is_none() && !found(class)) else { return Ok(()) };
+    let failure = Failure::new(format!("there is no class `{unknown}`"));
+    Err(match nearest(unknown, estate.classes.iter().map(|class| &*class.name)) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure.hint("`bowline discover` shows the classes of what is found"),
+    })
 }
 
 /// The name most like `name`, if any is like it.

@@ -1,6 +1,6 @@
 //! What must outlive a run and cannot be found again: how much each source said last and of what it spoke, which absences
-//! a person has confirmed, in how many surveys in a row an item was absent, and when each thing was first and last seen
-//! (rule 11).
+//! a person has confirmed, in how many surveys in a row an item was absent, which observations only another source
+//! tied to an item, and when each thing was first and last seen (rule 11).
 //!
 //! It is one `SQLite` file. Losing it costs no correctness: a damaged file is moved aside and a fresh one begun, and
 //! where no file can be written the store lives in memory for this run; either comes with a warning. Several processes

@@ -48,6 +48,10 @@ fn a_list_is_narrowed_by_class_owner_and_selector() {
     assert_eq!(names(&["--select", "{labels: {env: [prod]}}"]), ["pay-db-01"]);
     assert_eq!(names(&["--select", "{services: [payments]}"]), ["pay-db-01"]);
     assert!(place.bowline(&["items", "--select", "labels"]).ends_with(1).stderr.contains("this is no selector"));
+    for typo in [["--class", "servr"], ["--select", "{classes: [servr]}"]] {
+        let told = place.bowline(&[&["items"], &typo[..]].concat()).ends_with(1).stderr;
+        assert!(told.contains("there is no class `servr`") && told.contains("did you mean `server`?"), "{told}");
+    }
 }
 
 #[test]
