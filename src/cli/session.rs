@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowline::access::Access;
-use bowline::api::{Selector, Text};
 use bowline::api::estate::Git;
+use bowline::api::{Selector, Text};
 use bowline::controller::reading::{self, Bootstrap, Commit, ESTATE_FILE, Loaded, Means, blocking, is_address, named};
 use bowline::controller::spans;
 use bowline::credentials::Credentials;

@@ -139,7 +139,9 @@ impl Rows {
         let read = |some: &'a [T]| {
             let mut chunk =
                 Chunk { facts: Vec::with_capacity(some.len() * FACTS), ends: Vec::with_capacity(some.len()), kinds: Vec::with_capacity(some.len()) };
-            some.iter().for_each(|one| chunk.add(rules, thing(one)));
+            for one in some {
+                chunk.add(rules, thing(one));
+            }
             chunk.facts.shrink_to_fit();
             chunk
         };

@@ -49,12 +49,12 @@ impl Store {
     pub async fn record_ties(&self, estate: &str, answers: &[&Answer], ties: &Ties) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for answer in answers.iter().filter(|answer| answer.complete) {
-            let tied = json(&ties.get(&answer.source).map(|tied| tied.iter().collect::<Vec<_>>()).unwrap_or_default())?;
+            let written = json(&ties.get(&answer.source).map(|tied| tied.iter().collect::<Vec<_>>()).unwrap_or_default())?;
             // Written only where it is not what is known, as it nearly always is.
             sqlx::query("DELETE FROM ties WHERE estate = ?1 AND source = ?2 AND key NOT IN (SELECT value ->> 0 FROM json_each(?3))")
                 .bind(estate)
                 .bind(&*answer.source)
-                .bind(&tied)
+                .bind(&written)
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(
@@ -63,7 +63,7 @@ impl Store {
             )
             .bind(estate)
             .bind(&*answer.source)
-            .bind(&tied)
+            .bind(&written)
             .execute(&mut *transaction)
             .await?;
         }
