@@ -508,3 +508,11 @@ fn a_value_that_a_crowd_of_items_shares_identifies_none_and_costs_no_time() {
     assert!(correlation.matches().is_empty() && correlation.ambiguities.is_empty());
     assert_eq!(correlation.undeclared().count(), 3000);
 }
+
+// Each class was held against each other one: a source that calls everything otherwise took minutes.
+#[test]
+fn classes_that_nobody_knows_are_many_things_and_cost_no_time() {
+    let items = (0..20_000).map(|of| seen(&format!("key: k-{of}, name: n, class: c-{of}, identifiers: {{serial/number: S-{}}}", of / 2))).collect();
+    let correlation = correlate(&estate(&[source("s", "")]), &discovered(vec![Answer { items, ..answer("s", &[]) }]));
+    assert_eq!(correlation.undeclared().count(), 20_000, "things of unrelated classes are never one");
+}

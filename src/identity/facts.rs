@@ -46,7 +46,7 @@ pub(super) fn observed<'a>(rules: &'a Rules, observation: &'a Observation) -> Th
 /// A part of a rule, and a value of it in normal form: the number of the part in the upper 16 bits, 112 bits of a keyed hash
 /// of the value below. Equal facts are equal values: two of a hundred million values are alike with a chance of 1 in 10^18, and
 /// nobody can look for such, because each process draws its own key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fact(u128);
 
 impl Fact {
@@ -79,7 +79,7 @@ impl Hasher {
 #[derive(Clone, Copy)]
 pub(super) struct Said<'f> {
     pub(super) kind: Kind,
-    /// Sorted, so that those of one part stand together.
+    /// Those of one part stand together.
     facts: &'f [Fact],
 }
 
@@ -166,7 +166,8 @@ impl Chunk {
         let facts = &mut self.facts;
         rules.reader(thing.kind).each(thing, &mut |part, value| facts.push(rules.hasher.fact(part, value)));
         if let Some(new) = self.facts.get_mut(start..) {
-            new.sort_unstable();
+            // Those of one part stay in the order in which they are said: no outcome hangs on the hash.
+            new.sort_by_key(|fact| fact.part());
         }
         self.ends.push(index(self.facts.len()));
         self.kinds.push(thing.kind);
