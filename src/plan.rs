@@ -121,7 +121,7 @@ pub fn plan_and_correlation(estate: &Estate, discovered: &Discovered, now: Times
         changes,
         diagnostics: estate.diagnostics.clone(),
         absences,
-        ties: correlation.ties(estate, discovered),
+        ties: correlation.ties.clone(),
     };
     (plan, correlation)
 }

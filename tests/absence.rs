@@ -89,6 +89,16 @@ fn what_was_last_seen_long_ago_is_stale_and_neither_missing_nor_compared() {
     assert_eq!(keys(&documents(""), vec![answer("s", &[old]), answer("t", &[silent])]), ["changed/a/attributes.cpus"], "it does where the fresh one is silent");
 }
 
+// A scan that nobody repeats would say for ever that what was declared since is not there.
+#[test]
+fn an_answer_of_which_everything_is_stale_knows_nothing_of_what_is_absent() {
+    let documents = [item("new", "identifiers: {bios/uuid: u-2}"), source("s", "")];
+    let row = |number: u8, seen: &str| format!("key: k-{number}, name: a, identifiers: {{bios/uuid: u-1}}, seen: '{seen}'");
+    let (old, older, fresh) = (row(1, "2026-09-20T00:00:00Z"), row(1, "2026-01-01T00:00:00Z"), row(2, "2026-11-24T00:00:00Z"));
+    assert!(!keys(&documents, vec![answer("s", &[&old, &older])]).contains(&"missing/new".to_owned()));
+    assert!(keys(&documents, vec![answer("s", &[&old, &fresh])]).contains(&"missing/new".to_owned()));
+}
+
 #[test]
 fn a_retired_item_that_was_last_seen_long_ago_does_not_linger() {
     let documents = [item("a", "lifecycle: Retired, identifiers: {bios/uuid: u-1}"), source("s", "")];

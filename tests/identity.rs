@@ -7,7 +7,7 @@ mod arbitrary;
 mod builders;
 
 use bowline::api::Value;
-use bowline::discovery::{Answer, Discovered, SourceHistory};
+use bowline::discovery::{Answer, Discovered, History, SourceHistory};
 use bowline::drift::{Finding, FindingKind};
 use bowline::estate::Estate;
 use bowline::identity::{Doubt, Identity, correlate, explain};
@@ -224,24 +224,54 @@ fn an_outage_of_the_source_that_ties_two_names_changes_nothing_that_others_see()
     let both = discovered(vec![answer("netbox", &[of_netbox]), answer("vcenter", &[of_vcenter])]);
     let drift = ["changed/a/attributes.memory"];
     assert_eq!(keys_of(&findings(&estate, &both)), drift);
-    let ties = correlate(&estate, &both).ties(&estate, &both);
+    let ties = correlate(&estate, &both).ties;
 
-    let after = |netbox: Option<Answer>, of_vcenter: &str| Discovered {
-        answers: netbox.into_iter().chain([answer("vcenter", &[of_vcenter])]).collect(),
-        history: bowline::discovery::History { ties: ties.clone(), ..Default::default() },
+    let after = |netbox: Option<Answer>, of_vcenter: &[&str]| Discovered {
+        answers: netbox.into_iter().chain([answer("vcenter", of_vcenter)]).collect(),
+        history: History { ties: ties.clone(), ..History::default() },
     };
-    for netbox in [Some(cut_short("netbox", &[], "403")), None] {
-        let outage = after(netbox, of_vcenter);
-        assert_eq!(keys_of(&findings(&estate, &outage)), drift);
+    let cut = || Some(cut_short("netbox", &[], "403"));
+    let told = |discovered: &Discovered| keys_of(&findings(&estate, discovered));
+    for netbox in [cut(), None] {
+        let outage = after(netbox, &[of_vcenter]);
+        assert_eq!(told(&outage), drift);
         let correlation = correlate(&estate, &outage);
-        assert_eq!(correlation.ties(&estate, &outage), ties, "it is known in the next pass, too");
+        assert_eq!(correlation.ties, ties, "it is known in the next pass, too");
         let told = explain(&estate, &outage, &correlation, "a");
         assert_eq!(told[0].sightings[0].rule.as_deref(), Some("what another source knew of the item"));
     }
-    // What is said now counts for more: by a source that answers, and by the observation itself.
-    assert_eq!(keys_of(&findings(&estate, &after(Some(answer("netbox", &[])), of_vcenter))), ["missing/a", "undeclared/a"]);
-    let other = of_vcenter.replace("{vsphere", "{dns/fqdn: b.example, vsphere");
-    assert_eq!(keys_of(&findings(&estate, &after(Some(cut_short("netbox", &[], "403")), &other))), ["undeclared/a"]);
+    // An answer that is suddenly empty is held, and is no word either.
+    let mut held = after(Some(answer("netbox", &[])), &[of_vcenter]);
+    held.history.sources.insert("netbox".into(), SourceHistory { items: 1, ..SourceHistory::default() });
+    assert_eq!(told(&held), ["changed/a/attributes.memory", "massabsence/netbox"]);
+}
+
+#[test]
+fn what_a_silent_source_has_said_counts_for_less_than_anything_that_is_said_now() {
+    let sources = [source("netbox", ""), source("vcenter", ""), source("certs", "")];
+    let declared = |spec: &str| estate(&[&[item("a", spec)], &sources[..]].concat());
+    let by_name = declared("identifiers: {dns/fqdn: a.example}");
+    let of_netbox = "key: '7', name: a, identifiers: {dns/fqdn: a.example, vsphere/instance-uuid: u-7}";
+    let vm_7 = "key: vm-7, name: a, identifiers: {vsphere/instance-uuid: u-7}";
+    let ties = correlate(&by_name, &discovered(vec![answer("netbox", &[of_netbox]), answer("vcenter", &[vm_7])])).ties;
+    assert_eq!(ties["vcenter"]["vm-7"].by, ["netbox".into()].into());
+    let is_a = |estate: &Estate, answers: Vec<Answer>| {
+        let discovered = Discovered { answers, history: History { ties: ties.clone(), ..History::default() } };
+        correlate(estate, &discovered).matches().iter().any(|found| discovered.answers[found.sighting.answer as usize].source == "vcenter".into())
+    };
+    let silent = || [cut_short("netbox", &[], "403"), answer("certs", &[])];
+    let with = |answers: [Answer; 2], of_vcenter: &[&str]| answers.into_iter().chain([answer("vcenter", of_vcenter)]).collect::<Vec<_>>();
+    assert!(is_a(&by_name, with(silent(), &[vm_7])));
+    assert!(!is_a(&by_name, with([answer("netbox", &[]), cut_short("certs", &[], "403")], &[vm_7])), "another source is silent");
+    let other = "key: vm-7, name: a, identifiers: {vsphere/instance-uuid: u-8}";
+    assert!(!is_a(&by_name, with(silent(), &[other])), "the key was given to something else");
+    let renamed = "key: '7', name: a, identifiers: {dns/fqdn: a.example, vsphere/instance-uuid: u-8}";
+    assert!(!is_a(&by_name, with([cut_short("netbox", &[renamed], "half"), answer("certs", &[])], &[vm_7])), "another sighting says that it is another");
+    assert!(!is_a(&declared("identifiers: {dns/fqdn: a.example, vsphere/instance-uuid: u-9}"), with(silent(), &[vm_7])), "so does the declaration");
+    assert!(!is_a(&declared("lifecycle: Retired, identifiers: {dns/fqdn: a.example}"), with(silent(), &[vm_7])));
+    // Rows that share a key are not known again.
+    let twin = "key: vm-7, name: b, identifiers: {vsphere/instance-uuid: u-5}";
+    assert!(correlate(&by_name, &discovered(vec![answer("netbox", &[of_netbox]), answer("vcenter", &[vm_7, twin])])).ties.is_empty());
 }
 
 #[test]
@@ -515,4 +545,14 @@ fn classes_that_nobody_knows_are_many_things_and_cost_no_time() {
     let items = (0..20_000).map(|of| seen(&format!("key: k-{of}, name: n, class: c-{of}, identifiers: {{serial/number: S-{}}}", of / 2))).collect();
     let correlation = correlate(&estate(&[source("s", "")]), &discovered(vec![Answer { items, ..answer("s", &[]) }]));
     assert_eq!(correlation.undeclared().count(), 20_000, "things of unrelated classes are never one");
+}
+
+// A group moved as a whole for each one that joined it.
+#[test]
+fn a_long_chain_of_things_that_share_with_the_next_costs_no_time() {
+    let mac = |of: usize| format!("'02:00:00:{:02x}:{:02x}:{:02x}'", of / 65_536, of / 256 % 256, of % 256);
+    let row = |of: usize| format!("key: k-{of:05}, name: n, attributes: {{macAddresses: ['02:11:00:00:00:01', {}, {}], network: x}}", mac(of), mac(of + 1));
+    let items = (0..20_000).map(|of| seen(&row(of))).collect();
+    let correlation = correlate(&estate(&[source("s", "")]), &discovered(vec![Answer { items, ..answer("s", &[]) }]));
+    assert_eq!((correlation.undeclared().count(), correlation.duplicates.len()), (0, 1));
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bowline::discovery::{Absence, Answer, Observation, Ties};
+use bowline::discovery::{Absence, Answer, Observation, Tie, Ties};
 use bowline::drift::Absences;
 use bowline::store::Store;
 use jiff::Timestamp;
@@ -255,7 +255,8 @@ async fn absences_are_counted_once_a_survey_and_end_when_the_item_is_there_again
 #[tokio::test]
 async fn what_another_source_tied_is_remembered_until_a_complete_answer_says_otherwise() {
     let store = Store::in_memory().await.unwrap();
-    let ties = |pairs: &[(&str, &str)]| Ties::from([("vcenter".into(), pairs.iter().map(|(key, item)| ((*key).into(), (*item).into())).collect())]);
+    let tie = |item: &str| Tie { item: item.into(), rule: "bios/uuid".into(), by: ["netbox".into(), "cmdb".into()].into(), row: "d1".into() };
+    let ties = |pairs: &[(&str, &str)]| Ties::from([("vcenter".into(), pairs.iter().map(|(key, item)| ((*key).into(), tie(item))).collect())]);
     let (whole, cut) = (answer("vcenter", true, &[]), answer("vcenter", false, &[]));
     for (answer, told, known) in [
         (&whole, ties(&[("vm-1", "a"), ("vm-2", "b")]), ties(&[("vm-1", "a"), ("vm-2", "b")])),

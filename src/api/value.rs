@@ -139,7 +139,7 @@ impl Ord for Value {
         match (self, other) {
             (Value::Bool(one), Value::Bool(other)) => one.cmp(other),
             (Value::Number(one), Value::Number(other)) => {
-                // Whole numbers first; no JSON number is NaN.
+                // Those with a fraction first; no JSON number is NaN.
                 let whole = |number: &serde_json::Number| (number.as_i64(), number.as_u64());
                 whole(one).cmp(&whole(other)).then_with(|| one.as_f64().partial_cmp(&other.as_f64()).unwrap_or(Ordering::Equal))
             }

@@ -49,7 +49,7 @@ pub async fn run(options: &Options, arguments: &Arguments) -> Result<Outcome, Fa
     if let Some(name) = &arguments.find {
         return find(options, &session, &inventory, name);
     }
-    let is_found = |class: &str| inventory.of_estate().iter().any(|entry| *entry.class == *class);
+    let is_found = |class: &str| inventory.entries.iter().any(|entry| *entry.class == *class);
     refuse_unknown_class(&session.estate, &arguments.class, arguments.select.as_ref(), &is_found)?;
     let entries = chosen(&session, &inventory, arguments);
     let whole = json!({"apiVersion": API_VERSION, "kind": "Items", "estate": session.estate.name, "at": session.now, "items": entries});

@@ -112,8 +112,34 @@ pub struct History {
     pub ties: Ties,
 }
 
+impl History {
+    /// How many items the last answer of this source had, and how many fewer this one has, where that is so many that it is held:
+    /// more than `percent` of them, and nobody has confirmed it.
+    pub fn vanished(&self, answer: &Answer, percent: f64) -> Option<(u64, u64)> {
+        let (known, items) = (self.sources.get(&answer.source)?.items, answer.items.len() as u64);
+        let vanished = known.saturating_sub(items);
+        // Counts stay far below 2^52, so they are exact as floats.
+        #[allow(clippy::cast_precision_loss)]
+        let too_many = vanished as f64 * 100.0 > percent * known as f64;
+        (vanished > 0 && too_many && self.confirmed.get(&answer.source) != Some(&items)).then_some((known, vanished))
+    }
+}
+
 /// By source and its own key: the declared item that this is, where nothing but what another source knew of the item said so.
-pub type Ties = BTreeMap<Text, BTreeMap<Text, Text>>;
+pub type Ties = BTreeMap<Text, BTreeMap<Text, Tie>>;
+
+/// What tied an observation to an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tie {
+    /// The item, by name.
+    pub item: Text,
+    /// The identification rule, as people name it.
+    pub rule: Text,
+    /// The sources whose word it was.
+    pub by: BTreeSet<Text>,
+    /// A digest of what identifies the observation: with other names it is not known to be the same thing.
+    pub row: Text,
+}
 
 /// For how long an item has been absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,6 +39,8 @@ pub(super) struct Source<'a> {
     pub(super) place: u32,
     pub(super) priority: i32,
     pub(super) may_insert: bool,
+    /// Whether all that it says is stale, as of a scan or an export that was not made anew: it knows nothing of what is absent now.
+    pub(super) is_old: bool,
     /// What was seen before this is stale.
     fresh_from: Timestamp,
     scope: Matcher,
@@ -172,12 +174,15 @@ impl<'a> Context<'a> {
 impl<'a> Source<'a> {
     fn new(estate: &Estate, place: u32, answer: &'a Answer, now: Timestamp) -> Self {
         let spec = estate.source(&answer.source).map(|source| &source.spec);
+        let fresh_from = now.checked_sub(SignedDuration::from_secs(estate.stale_after(&answer.source))).unwrap_or(Timestamp::MIN);
+        let is_stale = |observation: &Observation| observation.seen.unwrap_or(answer.at) < fresh_from;
         Self {
             answer,
             place,
+            is_old: answer.at < fresh_from || (!answer.items.is_empty() && answer.items.iter().all(is_stale)),
+            fresh_from,
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
-            fresh_from: now.checked_sub(SignedDuration::from_secs(estate.stale_after(&answer.source))).unwrap_or(Timestamp::MIN),
             scope: spec.map_or_else(|| Matcher::new(&Selector::default()), |spec| Matcher::new(&spec.scope)),
         }
     }

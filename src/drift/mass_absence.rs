@@ -32,23 +32,20 @@ fn hold(context: &Context, source: &Source, absent: &[usize]) -> Option<Held> {
     if !answer.complete || history.confirmed.get(&answer.source) == Some(&items) {
         return None;
     }
-    let (expected, vanished, least, from_history) = if let Some(known) = history.sources.get(&answer.source) {
-        (known.items, known.items.saturating_sub(items), 1, true)
-    } else {
-        if (absent.len() as u64) < WITHOUT_HISTORY {
-            return None;
-        }
-        let covered = |place: &&usize| context.estate.items.get(**place).is_some_and(|item| context.covers(source, item));
-        let missing = absent.iter().filter(covered).count() as u64;
-        let expected = context.estate.items.iter().filter(|item| is_expected(item) && context.covers(source, item)).count() as u64;
-        (expected, missing, WITHOUT_HISTORY, false)
-    };
-    let safety = &context.estate.spec.safety;
-    let enough = vanished >= least;
+    let percent = context.estate.spec.safety.mass_absence.0;
+    if history.sources.contains_key(&answer.source) {
+        return history.vanished(answer, percent).map(|(expected, vanished)| Held { expected, vanished, from_history: true });
+    }
+    if (absent.len() as u64) < WITHOUT_HISTORY {
+        return None;
+    }
+    let covered = |place: &&usize| context.estate.items.get(**place).is_some_and(|item| context.covers(source, item));
+    let vanished = absent.iter().filter(covered).count() as u64;
+    let expected = context.estate.items.iter().filter(|item| is_expected(item) && context.covers(source, item)).count() as u64;
     // Counts stay far below 2^52, so they are exact as floats.
     #[allow(clippy::cast_precision_loss)]
-    let too_many = vanished as f64 * 100.0 > safety.mass_absence.0 * expected as f64;
-    (enough && too_many).then_some(Held { expected, vanished, from_history })
+    let too_many = vanished as f64 * 100.0 > percent * expected as f64;
+    (vanished >= WITHOUT_HISTORY && too_many).then_some(Held { expected, vanished, from_history: false })
 }
 
 /// One finding for each answer that is held.

@@ -1,7 +1,7 @@
 //! `Missing`: declared, and absent by the word of a source that would have seen it (rule 2).
 //!
 //! An item is missing if no source found it, at least one complete answer covers it, and no source that covers it failed,
-//! was cut short, is held or was not asked: that one might have seen it. Where the estate wants that of several surveys in
+//! was cut short, is held, was not asked, or says nothing but what is stale: that one might have seen it. Where the estate wants that of several surveys in
 //! a row (`safety.minimumFindings`), it is missing from the last of them on, so that what flickers is no finding.
 
 use super::context::{Context, Item, Source, is_expected, list};
@@ -72,7 +72,7 @@ fn finding(context: &Context, item: &Item, held: &[Option<Held>], surveys: u32) 
         .iter()
         .zip(held)
         .filter(|(source, _)| context.covers(source, item))
-        .map(|(source, held)| (source, source.answer.complete && held.is_none()))
+        .map(|(source, held)| (source, source.answer.complete && held.is_none() && !source.is_old))
         .collect();
     if covering.is_empty() || covering.iter().any(|(_, sure)| !sure) || context.unasked_covers(item) {
         return None;

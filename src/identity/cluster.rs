@@ -18,13 +18,12 @@ pub(super) fn find(discovered: &Discovered, rules: &Rules, facts: &Facts, mut un
     for (rule, shared) in shared_keys(rules, &seen) {
         groups.join(rule, &shared);
     }
-    let members = groups.members.into_iter().filter(|members| !members.is_empty());
-    members
-        .map(|mut members| {
-            members.sort_unstable();
-            members.into_iter().filter_map(|place| seen.get(place).map(|(sighting, _)| *sighting)).collect()
-        })
-        .collect()
+    let mut things: Vec<Vec<usize>> = groups.members.into_iter().filter(|members| !members.is_empty()).collect();
+    for members in &mut things {
+        members.sort_unstable();
+    }
+    things.sort_unstable();
+    things.into_iter().map(|members| members.into_iter().filter_map(|place| seen.get(place).map(|(sighting, _)| *sighting)).collect()).collect()
 }
 
 /// The keys that several observations have, each with its rule; the strongest rules first.
@@ -124,6 +123,9 @@ impl Groups<'_> {
     }
 
     fn merge(&mut self, one: usize, other: usize) {
+        // The smaller one moves, so that each observation moves a few times at most.
+        let size = |group: usize| self.members.get(group).map_or(0, Vec::len);
+        let (one, other) = if size(one) < size(other) { (other, one) } else { (one, other) };
         let moved = self.members.get_mut(other).map(std::mem::take).unwrap_or_default();
         for place in &moved {
             if let Some(group) = self.group.get_mut(*place) {

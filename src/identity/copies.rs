@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Sighting;
-use super::matching::{Contradicted, Outcome, Search};
+use super::matching::{CROWD, Contradicted, Outcome, Search};
 
 /// So many weaker rules must contradict for a doubt. One may be a new name or a new network card.
 pub(super) const CONTRADICTIONS: usize = 2;
@@ -55,6 +55,8 @@ fn others(search: &Search, open: &[Contradicted], outcome: &Outcome) -> HashSet<
             wanted.entry(*key).or_default().push(one);
         }
     }
+    // What a crowd shares tells nobody apart; without this, a crowd would be held against a crowd.
+    wanted.retain(|_, sharing| sharing.len() <= CROWD);
     // Nearly all keys are nobody's, and one bit says so.
     let mut rough = vec![false; 1 << 16];
     let bit = |key: u64| usize::try_from(key & 0xffff).unwrap_or_default();

@@ -12,7 +12,8 @@ use crate::api::Lifecycle;
 use crate::discovery::Discovered;
 use crate::estate::Estate;
 
-/// What more declared items than this share identifies none of them. It also bounds the time that one observation takes.
+/// What more declared items than this share identifies none of them, and no more sightings of one item than this are asked. So the time
+/// that one observation takes is bounded.
 pub(super) const CROWD: usize = 64;
 
 /// What became of the observations.
@@ -111,7 +112,7 @@ pub(super) fn find(estate: &Estate, discovered: &Discovered, rules: &Rules, fact
     conflicts::part(estate, discovered, rules, facts, &mut outcome);
     outcome.through = true;
     if discovered.answers.len() > 1 && !(outcome.unclaimed.is_empty() && outcome.ambiguities.is_empty()) {
-        by_other_sources(&search, &mut outcome);
+        by_other_sources(&search, discovered, &mut outcome);
     }
     remembered::tie(&search, discovered, &mut outcome);
     outcome
@@ -139,7 +140,7 @@ impl Outcome {
 }
 
 /// What is left may be what another source has already tied to an item: the source knows an address that nobody declared.
-fn by_other_sources(search: &Search, outcome: &mut Outcome) {
+fn by_other_sources(search: &Search, discovered: &Discovered, outcome: &mut Outcome) {
     let within = outcome.ambiguities.iter().filter(|doubt| doubt.doubt == Doubt::Within).map(|doubt| doubt.sighting);
     let open = outcome.unclaimed.iter().copied().chain(within);
     let (mut wanted, mut keys): (HashSet<u64>, Vec<u64>) = (HashSet::new(), Vec::new());
@@ -157,9 +158,8 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
         return;
     }
     let items: HashSet<u32> = entries.iter().map(|(_, item)| *item).collect();
-    let mut sightings: Vec<(u32, Sighting)> =
-        outcome.matches.iter().filter(|found| items.contains(&found.item)).map(|found| (found.item, found.sighting)).collect();
-    sightings.sort_unstable();
+    let sightings = outcome.matches.iter().filter(|found| items.contains(&found.item)).map(|found| (found.item, found.sighting)).collect();
+    let sightings = some_of_each(sightings, discovered);
     let search = Search { index: Index::new(entries), also: Some(sightings), ..*search };
     let left = std::mem::take(&mut outcome.unclaimed);
     let mut scratch = Scratch::default();
@@ -178,6 +178,18 @@ fn by_other_sources(search: &Search, outcome: &mut Outcome) {
         }
     }
     copies::judge(&search, &contradicted, outcome);
+}
+
+/// The sightings, sorted by item, so many of each that they can be asked, whatever the order in which they stand.
+fn some_of_each(mut sightings: Vec<(u32, Sighting)>, discovered: &Discovered) -> Vec<(u32, Sighting)> {
+    sightings.sort_unstable();
+    if sightings.chunk_by(|one, other| one.0 == other.0).all(|of_one| of_one.len() <= CROWD) {
+        return sightings;
+    }
+    for of_one in sightings.chunk_by_mut(|one, other| one.0 == other.0) {
+        of_one.sort_by(|one, other| one.1.order(other.1, discovered));
+    }
+    sightings.chunk_by(|one, other| one.0 == other.0).flat_map(|of_one| of_one.iter().take(CROWD).copied()).collect()
 }
 
 /// The keys of all items.

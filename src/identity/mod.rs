@@ -127,6 +127,8 @@ pub struct Correlation {
     pub duplicates: Vec<Duplicate>,
     /// The identification rules as people name them: `dns/fqdn`.
     pub rules: Vec<String>,
+    /// What is worth remembering for a time when a source is silent: which observations are an item by another source's word alone.
+    pub ties: Ties,
 }
 
 impl Correlation {
@@ -145,18 +147,6 @@ impl Correlation {
     pub fn undeclared(&self) -> impl Iterator<Item = &[Sighting]> {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts.zip(&self.ends).filter_map(|(start, end)| self.undeclared.get(*start as usize..*end as usize))
-    }
-
-    /// What is worth remembering for a time when a source is silent: which keys are which item by another source's word alone.
-    pub fn ties(&self, estate: &Estate, discovered: &Discovered) -> Ties {
-        let mut ties = Ties::new();
-        for found in self.matches.iter().filter(|found| found.through) {
-            let (Some((answer, observation)), Some(item)) = (found.sighting.find(discovered), estate.items.get(found.item as usize)) else { continue };
-            if !observation.key.is_empty() {
-                ties.entry(answer.source.clone()).or_default().insert(observation.key.clone(), item.name.clone());
-            }
-        }
-        ties
     }
 
     /// The name of a rule.
@@ -206,6 +196,7 @@ pub fn correlate(estate: &Estate, discovered: &Discovered) -> Correlation {
             correlation.duplicates.extend(duplicates.into_iter().map(|sightings| Duplicate { item: None, sightings }));
         }
     }
+    correlation.ties = remembered::ties(estate, discovered, &rules, &facts, &correlation);
     correlation.ambiguities.sort_by(|one, other| one.sighting.order(other.sighting, discovered));
     correlation
 }

@@ -303,6 +303,14 @@ impl<'a> Rules<'a> {
         named.flat_map(|(name, values)| values.iter().map(move |value| format!("{name} {value}"))).collect()
     }
 
+    /// All that a thing has of what any rule asks for, in normal form, each with its name.
+    pub(super) fn named(&self, thing: Thing) -> Vec<(&'a str, String)> {
+        let mut named = Vec::new();
+        let name = |part: u16| self.parts.get(usize::from(part)).map_or("", |part| part.name());
+        self.reader(thing.kind).each(thing, &mut |part, value| named.push((name(part), value.to_owned())));
+        named
+    }
+
     /// The more special of two classes if one extends the other; things of unrelated classes are never one. A thing of no
     /// class may be of any.
     pub(super) fn special(&self, one: Kind, other: Kind) -> Option<Kind> {

@@ -18,7 +18,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use tokio::time::sleep;
 
 use crate::api::{Text, intern};
-use crate::discovery::{Absence, History, SourceHistory};
+use crate::discovery::{Absence, History, SourceHistory, Tie};
 
 /// The name of the file in the state folder.
 const FILE: &str = "bowline.db";
@@ -163,9 +163,12 @@ impl Store {
             let absence = Absence { surveys: u32::try_from(row.get::<i64, _>("surveys")).unwrap_or_default(), last: instant(row.get("last")) };
             history.absent.insert(intern(row.get::<&str, _>("item")), absence);
         }
-        for row in sqlx::query("SELECT source, key, item FROM ties WHERE estate = ?").bind(estate).fetch_all(&self.pool).await? {
-            let of_source = history.ties.entry(intern(row.get::<&str, _>("source"))).or_default();
-            of_source.insert(row.get::<&str, _>("key").into(), row.get::<&str, _>("item").into());
+        for row in sqlx::query(r#"SELECT source, key, item, rule, "by", "row" FROM ties WHERE estate = ?"#).bind(estate).fetch_all(&self.pool).await? {
+            let [source, rule] = ["source", "rule"].map(|column| intern(row.get::<&str, _>(column)));
+            let [key, item, digest] = ["key", "item", "row"].map(|column| Text::from(row.get::<&str, _>(column)));
+            // What cannot be read is the word of nobody.
+            let by = serde_json::from_str(row.get("by")).unwrap_or_default();
+            history.ties.entry(source).or_default().insert(key, Tie { item, rule, by, row: digest });
         }
         Ok(history)
     }

@@ -49,7 +49,9 @@ impl Store {
     pub async fn record_ties(&self, estate: &str, answers: &[&Answer], ties: &Ties) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for answer in answers.iter().filter(|answer| answer.complete) {
-            let written = json(&ties.get(&answer.source).map(|tied| tied.iter().collect::<Vec<_>>()).unwrap_or_default())?;
+            let of_source = ties.get(&answer.source).into_iter().flatten();
+            let rows: Vec<_> = of_source.map(|(key, tie)| (key, &tie.item, &tie.rule, &tie.by, &tie.row)).collect();
+            let written = json(&rows)?;
             // Written only where it is not what is known, as it nearly always is.
             sqlx::query("DELETE FROM ties WHERE estate = ?1 AND source = ?2 AND key NOT IN (SELECT value ->> 0 FROM json_each(?3))")
                 .bind(estate)
@@ -58,8 +60,10 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(
-                "INSERT INTO ties (estate, source, key, item) SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3) WHERE true
-                 ON CONFLICT (estate, source, key) DO UPDATE SET item = excluded.item WHERE item <> excluded.item",
+                r#"INSERT INTO ties (estate, source, key, item, rule, "by", "row")
+                 SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?3) WHERE true
+                 ON CONFLICT (estate, source, key) DO UPDATE SET item = excluded.item, rule = excluded.rule, "by" = excluded."by", "row" = excluded."row"
+                 WHERE (item, rule, "by", "row") <> (excluded.item, excluded.rule, excluded."by", excluded."row")"#,
             )
             .bind(estate)
             .bind(&*answer.source)

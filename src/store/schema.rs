@@ -40,14 +40,17 @@ const STEPS: [&str; 3] = [
         last INTEGER NOT NULL,
         PRIMARY KEY (estate, item)
     ) WITHOUT ROWID, STRICT;",
-    "
+    r#"
     CREATE TABLE ties (
         estate TEXT NOT NULL,
         source TEXT NOT NULL,
         key TEXT NOT NULL,
         item TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        "by" TEXT NOT NULL,
+        "row" TEXT NOT NULL,
         PRIMARY KEY (estate, source, key)
-    ) WITHOUT ROWID, STRICT;",
+    ) WITHOUT ROWID, STRICT;"#,
 ];
 
 /// Brings the file to the present form. Several processes may do so at once.
@@ -79,7 +82,7 @@ const CHECKS: [&str; 5] = [
     "SELECT estate, source, key, name, first, last FROM seen LIMIT 1",
     "SELECT estate, source, class, attribute FROM spoken LIMIT 1",
     "SELECT estate, item, surveys, last FROM absent LIMIT 1",
-    "SELECT estate, source, key, item FROM ties LIMIT 1",
+    r#"SELECT estate, source, key, item, rule, "by", "row" FROM ties LIMIT 1"#,
 ];
 
 /// Sees that the file is sound and that all tables are there with their columns.

@@ -27,7 +27,6 @@ pub(super) fn read(reading: &Reading, stop: &AtomicBool) -> (Found, Text) {
         Ok(named) => named,
         Err(error) => return (Found::fault(error), pattern.clone()),
     };
-    let evidence = format!("{pattern} ({})", if named.files.len() == 1 { "1 file".to_owned() } else { format!("{} files", named.files.len()) });
     let mut all = All { reading, stop, left: Arc::new(AtomicU64::new(TOGETHER)), block: Vec::new(), held: 0, found: Found::default() };
     // An export that was not written, or was written elsewhere, says nothing about what there is.
     if named.files.is_empty() && named.faults.is_empty() {
@@ -48,7 +47,8 @@ pub(super) fn read(reading: &Reading, stop: &AtomicBool) -> (Found, Text) {
         all.take(path);
     }
     all.flush();
-    (all.found, evidence.into())
+    // Not how many there are: one file more would reword every open request.
+    (all.found, pattern.clone())
 }
 
 struct All<'a> {

@@ -17,6 +17,9 @@ const KIND: &str = "PushedFacts";
 const VERSION: u32 = 1;
 /// The largest file that is read, in bytes: all that is kept, and its first line.
 const LARGEST: u64 = MOST_BYTES as u64 + (64 << 10);
+/// How a file ends that is to take the place of another, and how many characters before that are chosen by chance.
+const NEW: &str = ".new";
+const RANDOM: usize = 6;
 /// The longest name of a source that its file bears.
 const LONGEST_NAME: usize = 100;
 
@@ -111,7 +114,7 @@ pub(super) fn bytes(source: &Text, facts: &Facts) -> Vec<u8> {
 pub(super) fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     make(folder)?;
-    let mut new = tempfile::Builder::new().prefix(".pushed-").tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new().prefix(&beside(file)).suffix(NEW).rand_bytes(RANDOM).tempfile_in(folder)?;
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
     new.persist(file).map_err(|error| error.error)?;
@@ -119,6 +122,23 @@ pub(super) fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::fs::File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// How a file begins that is to take the place of this one.
+fn beside(file: &Path) -> String {
+    format!(".{}-", file.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes what a writer that was killed left beside the file. Only for whom holds the lock: nobody else is writing. What cannot be
+/// removed does no harm.
+pub(super) fn sweep(file: &Path) {
+    let begin = beside(file);
+    let is_left = |name: &str| name.strip_prefix(&*begin).and_then(|rest| rest.strip_suffix(NEW)).is_some_and(|middle| middle.len() == RANDOM);
+    for entry in file.parent().and_then(|folder| folder.read_dir().ok()).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left) {
+            std::fs::remove_file(entry.path()).ok();
+        }
+    }
 }
 
 /// Makes a folder that only its owner may look into.

@@ -122,7 +122,10 @@ impl Shelf {
         file::make(self.file.parent().unwrap_or(std::path::Path::new("."))).map_err(unkept)?;
         let lock = File::create(self.file.with_extension("lock")).map_err(unkept)?;
         match lock.try_lock() {
-            Ok(()) => Ok(lock),
+            Ok(()) => {
+                file::sweep(&self.file);
+                Ok(lock)
+            }
             // Some file systems know no locks; there it is for the operator to run one process.
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(ShelfError::Unkept("another `bowline run` takes what is pushed to this source".to_owned())),
@@ -185,6 +188,16 @@ mod tests {
         assert!(take(&second, &[fact("b", 1)]).unwrap_err().to_string().contains("another `bowline run`"));
         drop(first);
         assert_eq!(take(&second, &[fact("a", 1), fact("b", 1)]).map(|taken| (taken.taken, taken.unchanged)).unwrap(), (1, 1));
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_what_is_another_sources_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, others) = (folder.path().join(".web.ndjson-a1B2c3.new"), folder.path().join(".web.ndjson-x.ndjson-a1B2c3.new"));
+        std::fs::write(&left, "half").unwrap();
+        std::fs::write(&others, "half").unwrap();
+        take(&Shelf::new("web".into(), file::path(folder.path(), "web")), &[fact("a", 1)]).unwrap();
+        assert!(!left.exists() && others.exists());
     }
 
     #[test]
