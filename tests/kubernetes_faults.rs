@@ -103,7 +103,10 @@ fn watches_whose_version_has_expired_begin_anew_and_take_nothing_for_deleted_or_
         (begun.len() == bowline::api::Kind::ALL.len()).then_some(begun)
     });
     for (path, version) in &begun {
-        let (code, said) = site.kube.api("GET", &format!("{path}?watch=1&timeoutSeconds=5&resourceVersion={version}"), None);
+        // A server that has just come back asks for patience first.
+        let (code, said) = until("a server that is ready to watch", || {
+            Some(site.kube.api("GET", &format!("{path}?watch=1&timeoutSeconds=5&resourceVersion={version}"), None)).filter(|(code, _)| *code != 429)
+        });
         assert_eq!((code, &said["type"], &said["object"]["code"]), (200, &json!("ERROR"), &json!(410)), "{path} {version}: {said}");
         assert_eq!(said["object"]["reason"], "Expired");
     }

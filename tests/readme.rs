@@ -26,7 +26,7 @@ fn every_command_of_the_readme_runs() {
     for line in blocks("sh").iter().flat_map(|block| block.lines()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            // tests/run runs the first command as it stands; here with the program as it is.
+            // `tests/run demo` builds it as it stands; here with the program as it is.
             ["cargo", "run", "--", arguments @ ..] => {
                 let folder = place.estate().join("demo");
                 let arguments = [arguments, &["--folder", folder.to_str().unwrap()]].concat();

@@ -232,8 +232,10 @@ fn move_aside(file: &Path, ending: &str) -> Option<String> {
     // What is beside it goes first: left behind, it would damage the fresh file.
     for beside in ["-wal", "-shm", ""] {
         let from = file.with_file_name(format!("{FILE}{beside}"));
-        if from.exists() {
-            std::fs::rename(from, file.with_file_name(format!("{aside}{beside}"))).ok()?;
+        match std::fs::rename(from, file.with_file_name(format!("{aside}{beside}"))) {
+            // Another process that had it open may be tidying up just now.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return None,
+            _ => {}
         }
     }
     Some(aside)

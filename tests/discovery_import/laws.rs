@@ -113,7 +113,7 @@ fn no_two_new_files_have_one_path() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_found_the_estate_that_is_written_checks_and_its_plan_shows_only_disputes(said in answers(), priorities in (0..2_i32, 0..2_i32)) {
