@@ -31,7 +31,7 @@ pub(super) fn tie(search: &Search, discovered: &Discovered, outcome: &mut Outcom
     let known =
         open.filter_map(|(sighting, items)| known(search, discovered, &silent, sighting).filter(|known| items.is_none_or(|items| items.contains(&known.item))));
     let mut known: HashMap<Sighting, Known> = known.map(|known| (known.sighting, known)).collect();
-    let seen = seen_of(outcome, known.values().map(|known| known.item).collect());
+    let seen = seen_of(outcome, &known.values().map(|known| known.item).collect());
     known.retain(|_, known| !seen.get(&known.item).is_some_and(|seen| seen.len() > CROWD || seen.iter().any(|sighting| known.is_vetoed(search, *sighting))));
     outcome.unclaimed.retain(|sighting| !known.contains_key(sighting));
     outcome.ambiguities.retain(|doubt| !known.contains_key(&doubt.sighting));
@@ -85,7 +85,7 @@ fn known(search: &Search, discovered: &Discovered, silent: &BTreeSet<&Text>, sig
 }
 
 /// The sightings of these items.
-fn seen_of(outcome: &Outcome, items: HashSet<u32>) -> HashMap<u32, Vec<Sighting>> {
+fn seen_of(outcome: &Outcome, items: &HashSet<u32>) -> HashMap<u32, Vec<Sighting>> {
     let mut seen: HashMap<u32, Vec<Sighting>> = HashMap::new();
     for found in outcome.matches.iter().filter(|found| items.contains(&found.item)) {
         seen.entry(found.item).or_default().push(found.sighting);
@@ -141,5 +141,5 @@ fn row(rules: &Rules, observation: &Observation) -> Text {
         }
     }
     let bytes = digest.finalize();
-    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}")).into()
 }
