@@ -179,7 +179,7 @@ impl<'a> Source<'a> {
         Self {
             answer,
             place,
-            is_old: answer.at < fresh_from || (!answer.items.is_empty() && answer.items.iter().all(is_stale)),
+            is_old: !answer.items.is_empty() && answer.items.iter().all(is_stale),
             fresh_from,
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
