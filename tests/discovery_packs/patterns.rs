@@ -23,11 +23,11 @@ fn all_files_that_match_are_read_in_the_order_of_their_names() {
     ]);
     let answer = site.ask_spec(HOSTS);
     assert_eq!(complete(&answer), ["web01", "web02", "web10"]);
-    assert_eq!(&*answer.evidence, "facts/*.json (3 files)");
+    assert_eq!(&*answer.evidence, "facts/*.json");
     assert_eq!(complete(&site.ask_spec(&HOSTS.replace("facts/*", "facts/**/*"))), ["web04", "web01", "web02", "web10"]);
     assert_eq!(complete(&site.ask_spec(&HOSTS.replace("facts/*", "facts/web{01,10}"))), ["web01", "web10"]);
     assert_eq!(complete(&site.ask_spec(&HOSTS.replace("facts/*", "./fact?/web0[!1]"))), ["web02"]);
-    assert_eq!(&*site.ask_spec(&HOSTS.replace("facts/*", "facts/web01*")).evidence, "facts/web01*.json (1 file)");
+    assert_eq!(&*site.ask_spec(&HOSTS.replace("facts/*", "facts/web01*")).evidence, "facts/web01*.json");
 }
 
 #[test]

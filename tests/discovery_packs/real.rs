@@ -368,7 +368,7 @@ fn what_discover_prints_first_reads_well() {
     place.write("observed/nftables/web01.json", &json);
     let told = place.bowline(&["discover", "--all"]).ends_with(0).stdout;
     for line in [
-        "nftables from observed/nftables/*.json (1 file)",
+        "nftables from observed/nftables/*.json",
         "  web01-firewall firewall",
         "    firewall/hostname: web01",
         "    RunsOn → web01",
