@@ -87,3 +87,32 @@ fn an_identity_is_explained() {
     let unknown = place.bowline(&["explain", "--identity", "m-33", "--at", AT]).ends_with(1).stderr;
     assert!(unknown.contains("no item has the name `m-33`") && unknown.contains("nearest: m-3"), "{unknown}");
 }
+
+/// The inventory gives the serial number to the host name that is declared; the agents know the serial number alone.
+#[test]
+fn an_outage_of_the_inventory_changes_nothing_that_agents_see() {
+    let place = Place::new();
+    place.write("bowline.yaml", "apiVersion: bowline.dev/v1alpha1\nkind: Estate\nmetadata: {name: rack}\nspec: {}\n");
+    for (name, map) in [("inventory", "dns/fqdn: .fqdn, serial/number: .serial"), ("agents", "serial/number: .serial}, attributes: {cpus: .cpus")] {
+        let spec = format!(
+            "{{file: {{path: {name}.json}}, map: {{class: '\"server\"', key: .key, name: .key, identifiers: {{{map}}}}}, scope: {{classes: [server]}}}}"
+        );
+        place.write(&format!("{name}.yaml"), &format!("apiVersion: bowline.dev/v1alpha1\nkind: DiscoverySource\nmetadata: {{name: {name}}}\nspec: {spec}\n"));
+    }
+    let item = "{class: server, identifiers: {dns/fqdn: m.example}, attributes: {cpus: 4}, onDrift: {default: Report}}";
+    place.write("item.yaml", &format!("apiVersion: bowline.dev/v1alpha1\nkind: ConfigurationItem\nmetadata: {{name: m}}\nspec: {item}\n"));
+    place.write("inventory.json", &json!([{"key": "7", "fqdn": "m.example", "serial": "CZ3401KQ11"}]).to_string());
+    place.write("agents.json", &json!([{"key": "agent-7", "serial": "CZ3401KQ11", "cpus": 8}]).to_string());
+    place.commit_all("The estate");
+    let drift = ["changed/m/attributes.cpus"];
+    assert_eq!(findings(&place, AT), drift);
+    let outage = || {
+        place.write("inventory.json", "[{\"key\": ");
+        place.commit_all("outage");
+    };
+    place.bowline(&["reconcile", "--at", AT]).ends_with(0);
+    outage();
+    assert_eq!(findings(&place, AT), drift, "it is remembered");
+    place.bowline(&["reconcile", "--at", AT]);
+    assert_eq!(findings(&place, AT), drift, "and after a pass without it, too");
+}

@@ -7,7 +7,7 @@ mod arbitrary;
 mod builders;
 
 use bowline::api::Value;
-use bowline::discovery::{Answer, Discovered, History, SourceHistory};
+use bowline::discovery::{Answer, Discovered, History, Observation, SourceHistory};
 use bowline::drift::{Finding, FindingKind};
 use bowline::estate::Estate;
 use bowline::identity::{Doubt, Identity, correlate, explain};
@@ -555,4 +555,28 @@ fn a_long_chain_of_things_that_share_with_the_next_costs_no_time() {
     let items = (0..20_000).map(|of| seen(&row(of))).collect();
     let correlation = correlate(&estate(&[source("s", "")]), &discovered(vec![Answer { items, ..answer("s", &[]) }]));
     assert_eq!((correlation.undeclared().count(), correlation.duplicates.len()), (0, 1));
+}
+
+// Each row that nobody declared was held against each sighting of the item, and each copy against each other row.
+#[test]
+fn crowds_are_not_held_against_crowds() {
+    let (many, mac) = (10_000, "macAddresses: ['02:11:00:00:00:01']");
+    let rows = |said: &dyn Fn(usize) -> String| (0..many).map(|of| seen(&said(of))).collect::<Vec<_>>();
+    let sources = [source("s", ""), source("t", "")];
+    let of = |items: &[String], s: Vec<Observation>, t: Vec<Observation>| {
+        let estate = estate(&[items, &sources[..]].concat());
+        let found = discovered(vec![Answer { items: s, ..answer("s", &[]) }, Answer { items: t, ..answer("t", &[]) }]);
+        let correlation = correlate(&estate, &found);
+        (correlation.matches().len(), correlation.ambiguities.len())
+    };
+    let by_name = [item("a", "identifiers: {dns/fqdn: a.example}")];
+    let named = rows(&|of| format!("key: k-{of:05}, name: n, identifiers: {{dns/fqdn: a.example}}, attributes: {{{mac}, network: x}}"));
+    let nameless = rows(&|of| format!("key: k-{of:05}, name: n, attributes: {{{mac}, network: x}}"));
+    assert_eq!(of(&by_name, named, nameless), (2 * many, 0));
+    let by_mac = [item("a", &format!("identifiers: {{dns/fqdn: a.example}}, attributes: {{{mac}, network: x}}"))];
+    let copies =
+        rows(&|of| format!("key: k-{of:05}, name: n, identifiers: {{dns/fqdn: c-{of}.example, netbios/name: c-{of}}}, attributes: {{{mac}, network: x}}"));
+    let elsewhere = rows(&|of| format!("key: k-{of:05}, name: n, attributes: {{{mac}, network: y-{of}}}"));
+    let (matched, doubtful) = of(&by_mac, copies, elsewhere);
+    assert!(matched + doubtful <= many, "{matched} {doubtful}");
 }

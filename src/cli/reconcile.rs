@@ -87,12 +87,9 @@ pub fn rejected_until(request: &bowline::forge::Request, limits: &Limits) -> Opt
 
 /// Records what complete, unheld answers said. The store is history only: that it cannot be written is a warning.
 async fn remember(options: &Options, session: &Session, plan: &Plan, confirmed: &[Text]) {
-    let answers = settling::to_remember(&session.discovered, plan, confirmed);
     let recorded = async {
         let store = session.store(options).await?;
-        store.record(&session.store_key, &answers, session.now).await?;
-        store.record_ties(&session.store_key, &answers, &plan.ties).await?;
-        Ok::<_, Failure>(store.record_absences(&session.store_key, &plan.absences, session.now).await?)
+        Ok::<_, Failure>(settling::remember(&store, &session.store_key, &session.discovered, plan, confirmed, session.now).await?)
     };
     if let Err(error) = recorded.await {
         session::warn(&format!("what was seen could not be recorded: {error}"));

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::forge::life::{self, Action, Doubt, Limits, Outcome};
 use crate::forge::{Dashboard, Error, Forge, Pass, dashboard};
 use crate::plan::Plan;
+use crate::store::{Store, StoreError};
 
 /// A warning for people. It keeps nothing from being done.
 pub type Warn<'a> = &'a (dyn Fn(&str) + Sync);
@@ -95,8 +96,16 @@ impl Board {
     }
 }
 
+/// Remembers what a pass has seen. The store is history only: that it cannot be written is for a warning.
+pub async fn remember(store: &Store, estate: &str, discovered: &Discovered, plan: &Plan, confirmed: &[Text], now: Timestamp) -> Result<(), StoreError> {
+    let answers = to_remember(discovered, plan, confirmed);
+    store.record(estate, &answers, now).await?;
+    store.record_ties(estate, &answers, &plan.ties).await?;
+    store.record_absences(estate, &plan.absences, now).await
+}
+
 /// The answers of a pass that the store is to remember: all but those that are held and that nobody has confirmed.
-pub fn to_remember<'a>(discovered: &'a Discovered, plan: &Plan, confirmed: &[Text]) -> Vec<&'a Answer> {
+fn to_remember<'a>(discovered: &'a Discovered, plan: &Plan, confirmed: &[Text]) -> Vec<&'a Answer> {
     let held = |answer: &&Answer| {
         plan.findings.iter().any(|finding| finding.kind == FindingKind::MassAbsence && finding.item == answer.source && !confirmed.contains(&answer.source))
     };

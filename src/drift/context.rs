@@ -175,16 +175,17 @@ impl<'a> Source<'a> {
     fn new(estate: &Estate, place: u32, answer: &'a Answer, now: Timestamp) -> Self {
         let spec = estate.source(&answer.source).map(|source| &source.spec);
         let fresh_from = now.checked_sub(SignedDuration::from_secs(estate.stale_after(&answer.source))).unwrap_or(Timestamp::MIN);
-        let is_stale = |observation: &Observation| observation.seen.unwrap_or(answer.at) < fresh_from;
-        Self {
+        let mut source = Self {
             answer,
             place,
-            is_old: !answer.items.is_empty() && answer.items.iter().all(is_stale),
+            is_old: false,
             fresh_from,
             priority: spec.map_or(0, |spec| spec.priority),
             may_insert: spec.and_then(|spec| spec.may_insert).unwrap_or(true),
             scope: spec.map_or_else(|| Matcher::new(&Selector::default()), |spec| Matcher::new(&spec.scope)),
-        }
+        };
+        source.is_old = !answer.items.is_empty() && answer.items.iter().all(|observation| source.is_stale(observation));
+        source
     }
 
     /// When this source saw it.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::facts::{Thing, declared, observed};
+use super::facts::{Chunk, Thing, declared, observed};
 use super::rules::{Rule, Rules, Verdict};
 use super::{Correlation, Doubt, Match, Sighting, normal_form};
 use crate::api::{ConfigurationItemSpec, Lifecycle, Text};
@@ -189,7 +189,7 @@ impl View<'_> {
 
     /// The strongest rule by which two observations are one.
     fn first_same(&self, one: &Observation, other: &Observation) -> Option<(usize, &Rule)> {
-        let (one, other) = (self.rules.said(self.thing(one)), self.rules.said(self.thing(other)));
+        let (one, other) = (Chunk::of(self.rules, self.thing(one)), Chunk::of(self.rules, self.thing(other)));
         let (one, other) = (one.get(0), other.get(0));
         let kind = self.rules.special(one.kind, other.kind)?;
         let mut rules = self.rules.of(kind).iter().filter_map(|rule| self.rules.all.get(*rule)).enumerate();
@@ -210,7 +210,7 @@ impl View<'_> {
     fn refusal(&self, item: &Declared<ConfigurationItemSpec>, sighting: Sighting) -> Option<Refused> {
         let (answer, observation) = sighting.find(self.discovered)?;
         let (known, thing) = (declared(self.rules, item), observed(self.rules, observation));
-        let (of_item, of_thing) = (self.rules.said(known), self.rules.said(thing));
+        let (of_item, of_thing) = (Chunk::of(self.rules, known), Chunk::of(self.rules, thing));
         let verdict = |rule: &Rule| rule.verdict(of_item.get(0), of_thing.get(0));
         let kind = self.rules.special(known.kind, thing.kind)?;
         let rules: Vec<&Rule> = self.rules.of(kind).iter().filter_map(|rule| self.rules.all.get(*rule)).collect();

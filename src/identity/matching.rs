@@ -75,7 +75,7 @@ impl Index {
         Self { entries, starts, shift }
     }
 
-    /// Adds the items that may have one of these keys, each once; none where too many do.
+    /// Puts the items that may have one of these keys in the place of what `items` held, each once; none where too many do.
     fn candidates(&self, keys: &[u64], items: &mut Vec<u32>) {
         items.clear();
         for key in keys {

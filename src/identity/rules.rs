@@ -1,10 +1,10 @@
 //! Identification rules made ready: the keys under which a thing can be found, and whether two things are the same.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use super::ends::Ends;
-use super::facts::{Chunk, Hasher, Reader, Said, Thing, is_relation};
+use super::facts::{Hasher, Reader, Said, Thing, is_relation};
 use super::normal::{Form, is_copied, is_copied_with_disk, is_reusable};
 use crate::api::ci_class::IdentificationRule;
 use crate::discovery::Discovered;
@@ -289,25 +289,18 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// What a thing says, alone.
-    pub(super) fn said(&self, thing: Thing) -> Chunk {
-        Chunk::of(self, thing)
-    }
-
     /// What a thing has of what a rule asks for, in normal form, for people: `bios/uuid u-1`.
     pub(super) fn values(&self, rule: &Rule, thing: Thing) -> Vec<String> {
-        let mut values: BTreeMap<u16, Vec<String>> = BTreeMap::new();
-        self.reader(thing.kind).each(thing, &mut |part, value| values.entry(part).or_default().push(value.to_owned()));
+        let all = self.named(thing);
         let asked = rule.parts.iter().copied().chain(rule.within);
-        let named = asked.filter_map(|part| Some((self.parts.get(usize::from(part))?.name(), values.get(&part)?)));
-        named.flat_map(|(name, values)| values.iter().map(move |value| format!("{name} {value}"))).collect()
+        asked.flat_map(|part| all.iter().filter(move |(of, ..)| *of == part).map(|(_, name, value)| format!("{name} {value}"))).collect()
     }
 
-    /// All that a thing has of what any rule asks for, in normal form, each with its name.
-    pub(super) fn named(&self, thing: Thing) -> Vec<(&'a str, String)> {
+    /// All that a thing has of what any rule asks for, in normal form, each with the number and the name of its part.
+    pub(super) fn named(&self, thing: Thing) -> Vec<(u16, &'a str, String)> {
         let mut named = Vec::new();
         let name = |part: u16| self.parts.get(usize::from(part)).map_or("", |part| part.name());
-        self.reader(thing.kind).each(thing, &mut |part, value| named.push((name(part), value.to_owned())));
+        self.reader(thing.kind).each(thing, &mut |part, value| named.push((part, name(part), value.to_owned())));
         named
     }
 

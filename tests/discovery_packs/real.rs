@@ -367,13 +367,9 @@ fn what_discover_prints_first_reads_well() {
     let place = place("nftables", "");
     place.write("observed/nftables/web01.json", &json);
     let told = place.bowline(&["discover", "--all"]).ends_with(0).stdout;
-    for line in [
-        "nftables from observed/nftables/*.json",
-        "  web01-firewall firewall",
-        "    firewall/hostname: web01",
-        "    RunsOn → web01",
-        "Found: 1 firewall.",
-    ] {
+    for line in
+        ["nftables from observed/nftables/*.json", "  web01-firewall firewall", "    firewall/hostname: web01", "    RunsOn → web01", "Found: 1 firewall."]
+    {
         assert!(told.contains(line), "{line} in\n{told}");
     }
 }

@@ -18,7 +18,7 @@ use crate::api::Text;
 use crate::api::status::reason;
 use crate::controller::opening::{Keeper, Opened};
 use crate::controller::reading::{Means, blocking};
-use crate::controller::settling::{failure, settle_on, to_remember};
+use crate::controller::settling::{self, failure, settle_on};
 use crate::controller::{Ended, Guard, Passed, Trouble, metrics, spans};
 use crate::credentials::{Credentials, Redactor};
 use crate::discovery::Discovered;
@@ -274,13 +274,7 @@ impl Making<'_> {
     async fn remember(&self, discovered: &Discovered, plan: &Plan, confirmed: &[Text], now: Timestamp) {
         let Some(store) = &self.shared.store else { return };
         let estate = self.id.to_string();
-        let recorded = async {
-            let answers = to_remember(discovered, plan, confirmed);
-            store.record(&estate, &answers, now).await?;
-            store.record_ties(&estate, &answers, &plan.ties).await?;
-            store.record_absences(&estate, &plan.absences, now).await
-        };
-        if let Err(error) = recorded.await {
+        if let Err(error) = settling::remember(store, &estate, discovered, plan, confirmed, now).await {
             tracing::warn!(estate = %self.id, %error, "what was seen could not be recorded");
         }
     }
