@@ -121,8 +121,12 @@ fn keys_of_several(items: &[Observation]) -> HashSet<&Text> {
 fn new(estate: &Estate, discovered: &Discovered, rules: &Rules, facts: &Facts, correlation: &Correlation, found: Match) -> Option<Tie> {
     let (_, observation) = found.sighting.find(discovered)?;
     let rule = rules.all.get(usize::from(found.rule))?;
-    let said = facts.seen(found.sighting);
-    let others = correlation.of(found.item as usize).iter().map(|other| other.sighting).filter(|other| other.answer != found.sighting.answer);
+    let (said, seen) = (facts.seen(found.sighting), correlation.of(found.item as usize));
+    // Where a crowd is one item, no tie counts (see `tie`), and each of them would be held against each other one.
+    if seen.len() > CROWD {
+        return None;
+    }
+    let others = seen.iter().map(|other| other.sighting).filter(|other| other.answer != found.sighting.answer);
     let same = others.filter(|other| rule.verdict(facts.seen(*other), said) == Verdict::Same);
     let by: BTreeSet<Text> = same.filter_map(|other| other.find(discovered)).map(|(answer, _)| answer.source.clone()).collect();
     let item = estate.items.get(found.item as usize)?.name.clone();
